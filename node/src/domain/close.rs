@@ -1,0 +1,59 @@
+//! Why a connection ends, and what its client should do next.
+
+/// The reason that ends a connection; metrics and logs name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The client went, or its transport broke.
+    Gone,
+    /// No pong in time.
+    HeartbeatMissed,
+    /// It read too slowly: its outbox was full. It may come back and resume.
+    TooSlow,
+    /// This node is going away; another one serves.
+    Drain,
+    /// The token has ended.
+    TokenExpired,
+    /// Nothing verified within the time that an unauthenticated connection has.
+    AuthTimeout,
+    /// It broke the protocol.
+    ProtocolViolation,
+}
+
+/// How the server ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The transport is closed under it: the official client reconnects by itself.
+    Transport,
+    /// A DISCONNECT packet: the official client stays away until told otherwise.
+    Disconnect,
+}
+
+impl CloseReason {
+    /// The reason in metrics and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::HeartbeatMissed => "heartbeat_missed",
+            Self::TooSlow => "too_slow",
+            Self::Drain => "drain",
+            Self::TokenExpired => "token_expired",
+            Self::AuthTimeout => "auth_timeout",
+            Self::ProtocolViolation => "protocol_violation",
+        }
+    }
+
+    /// How a connection with this reason ends: whoever may come back keeps reconnecting.
+    #[must_use]
+    pub fn ending(self) -> Ending {
+        match self {
+            Self::Gone
+            | Self::HeartbeatMissed
+            | Self::TooSlow
+            | Self::Drain
+            | Self::TokenExpired
+            | Self::ProtocolViolation => Ending::Transport,
+            Self::AuthTimeout => Ending::Disconnect,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a client asks.
+
+use std::fmt;
+
+use crate::domain::id::{ClientMessageId, MessageId, RoomId};
+use crate::domain::position::Position;
+use crate::domain::presence::Status;
+
+/// From where a joining client wants to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// After this message, the last that the client has seen.
+    Message(MessageId),
+    /// After this place, as an earlier join answered it.
+    Position(Position),
+}
+
+/// A request that passed its dialect's checks: every value is already right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Hear a room, and be seen in it.
+    Join {
+        /// Which.
+        room: RoomId,
+        /// Where to go on; `None`: from now.
+        since: Option<Since>,
+    },
+    /// Stop hearing a room.
+    Leave {
+        /// Which.
+        room: RoomId,
+    },
+    /// Write a message.
+    Send(Draft),
+    /// Say that everything up to a message was read.
+    MarkRead {
+        /// The newest message that was read.
+        message: MessageId,
+    },
+    /// Say that the user types, or has stopped.
+    Type {
+        /// Where.
+        room: RoomId,
+        /// `false`: stopped.
+        active: bool,
+    },
+    /// Be seen as.
+    SetStatus {
+        /// The wanted status.
+        status: Status,
+    },
+    /// Show a (new) token.
+    Authenticate {
+        /// The token as it came.
+        token: Token,
+    },
+}
+
+/// A bearer token that nobody has checked yet. It cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes any text: whether it is a token is for its verification to say.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for verification only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A message that is not stored yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Where it shall go.
+    pub room: RoomId,
+    /// What it says.
+    pub text: String,
+    /// `text` unless the client said something else.
+    pub kind: String,
+    /// The client's own name for it: with one, a retry is safe.
+    pub client_message_id: Option<ClientMessageId>,
+}

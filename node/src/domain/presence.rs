@@ -1,0 +1,55 @@
+//! Who is there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::UserId;
+
+/// What a user is seen as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Connected, and nothing else was said.
+    Online,
+    /// Connected and away.
+    Away,
+    /// Connected and not to be disturbed.
+    Busy,
+    /// Not connected, or connected and wanting to be seen as gone.
+    Offline,
+}
+
+impl Status {
+    /// The status as clients write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Away => "away",
+            Self::Busy => "busy",
+            Self::Offline => "offline",
+        }
+    }
+
+    /// The status that a client's text names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "online" => Some(Self::Online),
+            "away" => Some(Self::Away),
+            "busy" => Some(Self::Busy),
+            "offline" => Some(Self::Offline),
+            _ => None,
+        }
+    }
+}
+
+/// A user's presence as the cluster knows it. A higher version is the newer truth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Who.
+    pub user: UserId,
+    /// Rises with each transition and each change of status.
+    pub version: u64,
+    /// What the user is seen as.
+    pub status: Status,
+}

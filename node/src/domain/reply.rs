@@ -1,0 +1,53 @@
+//! The answer yes.
+
+use crate::domain::id::{MessageId, RoomId};
+use crate::domain::position::Position;
+use crate::domain::presence::Status;
+use crate::domain::role::Participant;
+use crate::domain::time::Timestamp;
+
+/// What a command came to; a dialect spells it in the acknowledgement and in its reply events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The connection hears the room from here on.
+    Joined {
+        /// Which room.
+        room: RoomId,
+        /// Live events continue after this place, once what was missed has followed.
+        position: Position,
+        /// Whether the log reached back to where the client wanted to go on.
+        resumed: bool,
+        /// How many entries follow before live ones.
+        missed: u64,
+    },
+    /// The connection no longer hears the room.
+    Left {
+        /// Which room.
+        room: RoomId,
+    },
+    /// The message is stored (now, or by an earlier attempt).
+    Sent {
+        /// Its public id.
+        message: MessageId,
+        /// Its room.
+        room: RoomId,
+        /// Its place.
+        position: Position,
+        /// When Redis stored it.
+        at: Timestamp,
+    },
+    /// The read mark has moved, or stood further already.
+    Marked,
+    /// Others will be told.
+    Typed,
+    /// The status is set.
+    StatusSet {
+        /// To what.
+        status: Status,
+    },
+    /// The token is good.
+    Authenticated {
+        /// Whose it is.
+        user: Participant,
+    },
+}

@@ -1,0 +1,53 @@
+//! What may be lost: typing, presence, receipts, notifications.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::Origin;
+use crate::domain::id::{MessageId, UserId};
+use crate::domain::role::Participant;
+
+/// A fact that is delivered at most once and kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signal {
+    /// In a room: somebody types, or has stopped.
+    Typing {
+        /// Who.
+        user: Participant,
+        /// On which connection; that one is not told.
+        origin: Origin,
+        /// `false`: stopped.
+        active: bool,
+    },
+    /// In a room: the user's first connection in the cluster entered it.
+    Entered {
+        /// Who.
+        user: Participant,
+    },
+    /// In a room: the user's last connection in the cluster has left it.
+    Left {
+        /// Who.
+        user: UserId,
+    },
+    /// To an author: these messages have been handed to a live connection of somebody else.
+    Delivered {
+        /// The author's messages, oldest first; at most 100.
+        messages: Vec<MessageId>,
+    },
+    /// To an author: `reader`'s read mark crossed these messages.
+    Read {
+        /// Who read.
+        reader: UserId,
+        /// The author's messages, oldest first; at most the newest 100.
+        messages: Vec<MessageId>,
+    },
+    /// To a user: something that the application wants shown.
+    Notification {
+        /// A JSON value in text form, handed on as it is.
+        data: String,
+    },
+    /// To a user's nodes: on how many nodes the user has connections now.
+    Spread {
+        /// Number of nodes.
+        nodes: u32,
+    },
+}

@@ -1,0 +1,205 @@
+//! What waits to be written to one connection: bounded, and its overflow closes that connection.
+//!
+//! The hub and the session push without waiting; the connection's gateway alone reads. A reader
+//! that is too far behind is told to leave (`TooSlow`): it resumes from its position, and nobody
+//! waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, mpsc};
+
+use crate::dialect::Frame;
+
+/// Frames that may wait. A page of catch-up (64) fits four times.
+pub const OUTBOX_FRAMES_MAX: usize = 256;
+
+/// Bytes of payload that may wait, unless a single frame is larger.
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// Number of an acknowledgement within its connection, as Socket.IO gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AckId(pub i64);
+
+/// Something to be written.
+#[derive(Debug, Clone)]
+pub enum Outgoing {
+    /// An event.
+    Event(Arc<Frame>),
+    /// The answer to an event that asked for one.
+    Ack {
+        /// Which.
+        id: AckId,
+        /// The answer's only argument.
+        payload: Arc<RawValue>,
+    },
+}
+
+impl Outgoing {
+    /// Bytes that it counts for.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Event(frame) => frame.event.len() + frame.payload.get().len(),
+            Self::Ack { payload, .. } => payload.get().len(),
+        }
+    }
+}
+
+/// The outbox was full; its connection is being closed as too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the outbox is full")]
+pub struct Overflow;
+
+#[derive(Debug, Default)]
+struct Gauge {
+    frames: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Told when an overflow happens.
+    overflowed: Notify,
+    /// Told when at most half is left to write.
+    half_empty: Notify,
+}
+
+impl Gauge {
+    fn is_half_empty(&self) -> bool {
+        self.frames.load(Ordering::Acquire) <= OUTBOX_FRAMES_MAX / 2
+            && self.bytes.load(Ordering::Acquire) <= OUTBOX_BYTES_MAX / 2
+    }
+}
+
+/// The writing end: cheap to clone, never waits.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    sender: mpsc::Sender<Outgoing>,
+    gauge: Arc<Gauge>,
+}
+
+/// The reading end, for the connection's gateway.
+#[derive(Debug)]
+pub struct OutboxReader {
+    receiver: mpsc::Receiver<Outgoing>,
+    gauge: Arc<Gauge>,
+}
+
+/// A new, empty outbox.
+#[must_use]
+pub fn outbox() -> (Outbox, OutboxReader) {
+    let (sender, receiver) = mpsc::channel(OUTBOX_FRAMES_MAX);
+    let gauge = Arc::new(Gauge::default());
+    (Outbox { sender, gauge: Arc::clone(&gauge) }, OutboxReader { receiver, gauge })
+}
+
+impl Outbox {
+    /// Adds one thing to write.
+    ///
+    /// # Errors
+    /// [`Overflow`] when too much waits: [`Self::overflowed`] resolves, and nothing more is taken
+    /// in order that no hole is written. A connection that is gone takes everything silently.
+    pub fn push(&self, outgoing: Outgoing) -> Result<(), Overflow> {
+        let bytes = outgoing.bytes();
+        let before = self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
+        if before != 0 && OUTBOX_BYTES_MAX < before + bytes {
+            return self.overflow();
+        }
+        self.gauge.frames.fetch_add(1, Ordering::AcqRel);
+        match self.sender.try_send(outgoing) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
+        }
+    }
+
+    /// The counts stay raised on purpose: after one overflow every further push overflows too, so
+    /// the connection never hears what came after a hole.
+    fn overflow(&self) -> Result<(), Overflow> {
+        self.gauge.bytes.fetch_add(OUTBOX_BYTES_MAX, Ordering::AcqRel);
+        self.gauge.overflowed.notify_one();
+        Err(Overflow)
+    }
+
+    /// Resolves once when a push did not fit. One waiter: the session.
+    pub async fn overflowed(&self) {
+        self.gauge.overflowed.notified().await;
+    }
+
+    /// Whether at most half of the outbox is taken, so that catching up may go on.
+    #[must_use]
+    pub fn is_half_empty(&self) -> bool {
+        self.gauge.is_half_empty()
+    }
+
+    /// Resolves when at most half of the outbox is taken. One waiter: the session.
+    pub async fn half_empty(&self) {
+        while !self.is_half_empty() {
+            self.gauge.half_empty.notified().await;
+        }
+    }
+}
+
+impl OutboxReader {
+    /// The next thing to write; `None` when every writing end is gone.
+    pub async fn next(&mut self) -> Option<Outgoing> {
+        let outgoing = self.receiver.recv().await?;
+        self.taken(&outgoing);
+        Some(outgoing)
+    }
+
+    /// The next thing to write, if one is ready.
+    pub fn try_next(&mut self) -> Option<Outgoing> {
+        let outgoing = self.receiver.try_recv().ok()?;
+        self.taken(&outgoing);
+        Some(outgoing)
+    }
+
+    fn taken(&self, outgoing: &Outgoing) {
+        self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
+        self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
+        if self.gauge.is_half_empty() {
+            self.gauge.half_empty.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(bytes: usize) -> Outgoing {
+        let payload = RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap();
+        Outgoing::Event(Arc::new(Frame { event: Arc::from("e"), payload }))
+    }
+
+    #[tokio::test]
+    async fn after_an_overflow_nothing_more_is_taken() {
+        let (outbox, mut reader) = outbox();
+        for _ in 0..OUTBOX_FRAMES_MAX {
+            outbox.push(event(1)).unwrap();
+        }
+        assert_eq!(outbox.push(event(1)), Err(Overflow));
+        outbox.overflowed().await;
+        while reader.try_next().is_some() {}
+        assert_eq!(outbox.push(event(1)), Err(Overflow));
+    }
+
+    #[tokio::test]
+    async fn one_frame_larger_than_the_bound_passes_alone() {
+        let (outbox, _reader) = outbox();
+        outbox.push(event(2 * OUTBOX_BYTES_MAX)).unwrap();
+        assert_eq!(outbox.push(event(1)), Err(Overflow));
+    }
+
+    #[tokio::test]
+    async fn a_read_outbox_says_when_half_of_it_is_free() {
+        let (outbox, mut reader) = outbox();
+        for _ in 0..OUTBOX_FRAMES_MAX {
+            outbox.push(event(1)).unwrap();
+        }
+        assert!(!outbox.is_half_empty());
+        for _ in 0..OUTBOX_FRAMES_MAX / 2 {
+            reader.next().await.unwrap();
+        }
+        outbox.half_empty().await;
+        assert!(outbox.is_half_empty());
+    }
+}

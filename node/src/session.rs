@@ -1,0 +1,3 @@
+//! One connection: its commands in order, one in flight, and its end.
+
+pub mod peer;

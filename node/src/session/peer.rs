@@ -1,0 +1,57 @@
+//! What a gateway hands over when a client has connected to a namespace.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::auth::Identity;
+use crate::domain::close::CloseReason;
+use crate::domain::id::ConnId;
+use crate::hub::outbox::{AckId, Outbox};
+
+/// Events that may wait for their turn; the next one is refused as too frequent.
+pub const INBOX_EVENTS_MAX: usize = 256;
+
+/// One event as it came: the text of the JSON array `["name", …arguments]`, not yet checked.
+#[derive(Debug)]
+pub enum Inbound {
+    /// An event.
+    Event {
+        /// The packet's JSON array.
+        packet: Box<str>,
+        /// Where the answer goes, if the client wants one.
+        ack: Option<AckId>,
+    },
+    /// An event that found the inbox nearly full: the gateway keeps the last places for these, and
+    /// beyond them closes the connection as a protocol violation.
+    Overflowed {
+        /// Where the refusal goes, if the client wants one.
+        ack: Option<AckId>,
+    },
+}
+
+/// One namespace of one connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its number on this node.
+    pub conn: ConnId,
+    /// The client's own Socket.IO id. It goes to its owner alone: it opens a polling session.
+    pub socket: String,
+    /// The namespace, with its slash.
+    pub namespace: Arc<str>,
+    /// The transport's name in metrics.
+    pub transport: &'static str,
+    /// Where the client is, behind trusted proxies.
+    pub address: IpAddr,
+    /// Who it is; `None` until it has shown a token.
+    pub identity: Option<Identity>,
+    /// The dialect that the handshake asked for.
+    pub dialect: Option<String>,
+    /// What the client sends, in order. Ends when the client is gone.
+    pub inbox: mpsc::Receiver<Inbound>,
+    /// What the client will be told.
+    pub outbox: Outbox,
+    /// Set once by the session: the gateway flushes if it can and ends the connection.
+    pub closing: watch::Sender<Option<CloseReason>>,
+}
