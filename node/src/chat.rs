@@ -160,6 +160,7 @@ impl Chat {
 }
 
 /// Redis could not be asked, and nothing that would be stored twice was at stake.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn unavailable(error: StoreError) -> Refusal {
     debug!(%error, "redis could not be asked");
     Refusal::Unavailable(Outcome::Refused)

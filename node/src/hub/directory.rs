@@ -198,6 +198,7 @@ impl Directory {
     pub(crate) fn forget_registrations(&self) {
         let mut state = self.lock();
         let State { local, unsettled, .. } = &mut *state;
+        #[expect(clippy::iter_over_hash_type, reason = "each key is treated alike")]
         for (key, local) in local {
             local.known = Known::No;
             unsettled.insert(key.clone());

@@ -68,9 +68,9 @@ enum Done {
 }
 
 /// A topic whose join has not been answered yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Joining {
-    stamp: Option<Stamp>,
+    stamp: Stamp,
     waiting: Vec<Attaching>,
     early: Vec<Arrival>,
 }
@@ -157,11 +157,11 @@ impl Keeper {
 
     fn done(&mut self, done: Done) {
         match done {
-            Done::Joined(topic, result) => self.joined(topic, result),
+            Done::Joined(topic, result) => self.joined(&topic, result),
             Done::Repaired(topic, result) => self.repaired(&topic, result),
-            Done::Judged(topic, attaching, result) => self.judged(topic, attaching, result),
+            Done::Judged(topic, attaching, result) => self.judged(&topic, attaching, result),
             Done::Read(topic, conn, reply, result) => self.read(topic, conn, reply, result),
-            Done::Heads(topics, result) => self.heads(topics, result),
+            Done::Heads(topics, result) => self.heads(&topics, result),
             Done::Looked(asked, result) => self.looked(asked, result),
             Done::Left(result) => {
                 if let Err(error) = result {
@@ -202,7 +202,7 @@ impl Keeper {
 
     fn join(&mut self, topic: Topic, attaching: Attaching) {
         let stamp = self.next_stamp();
-        let joining = Joining { stamp: Some(stamp), waiting: vec![attaching], early: Vec::new() };
+        let joining = Joining { stamp, waiting: vec![attaching], early: Vec::new() };
         self.joining.insert(topic.clone(), joining);
         let store = self.store.clone();
         self.calls.push(Box::pin(async move {
@@ -211,10 +211,10 @@ impl Keeper {
         }));
     }
 
-    fn judged(&mut self, topic: Topic, attaching: Attaching, result: Result<Page, StoreError>) {
+    fn judged(&mut self, topic: &Topic, attaching: Attaching, result: Result<Page, StoreError>) {
         match result {
-            Ok(Page::After(entries)) => self.resumed(&topic, attaching, entries),
-            Ok(Page::Reset { .. }) => self.afresh(&topic, attaching),
+            Ok(Page::After(entries)) => self.resumed(topic, attaching, entries),
+            Ok(Page::Reset { .. }) => self.afresh(topic, attaching),
             Err(error) => {
                 attaching.reply.send(Err(AttachError::Failed(error))).ok();
             }

@@ -32,7 +32,7 @@ impl Keeper {
                 match self.watched.get_mut(&topic) {
                     Some(watched) => {
                         let step = watched.tail.arrive(entry);
-                        self.act(&topic, step);
+                        self.act(&topic, &step);
                     }
                     None => self.early(topic, Arrival::Entry(entry)),
                 }
@@ -58,7 +58,7 @@ impl Keeper {
     }
 
     /// Does what a tail decided.
-    fn act(&mut self, topic: &Topic, step: Step) {
+    fn act(&mut self, topic: &Topic, step: &Step) {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
         let voice = voice(&self.dialects, &self.life, &self.metrics);
@@ -93,7 +93,7 @@ impl Keeper {
                 if !step.deliver.is_empty() {
                     self.metrics.repairs_filled.increment(1);
                 }
-                self.act(topic, step);
+                self.act(topic, &step);
             }
             Err(error) => {
                 tracing::debug!(%error, %topic, "a repair could not be read, trying again");
@@ -106,7 +106,7 @@ impl Keeper {
 
     pub(super) fn heads(
         &mut self,
-        topics: Vec<Topic>,
+        topics: &[Topic],
         result: Result<Vec<Option<Head>>, StoreError>,
     ) {
         self.upkeep.heads_answered();
@@ -116,7 +116,7 @@ impl Keeper {
                     let watched = self.watched.get_mut(topic);
                     if let (Some(watched), Some(head)) = (watched, head) {
                         let step = watched.tail.head(head.position);
-                        self.act(topic, step);
+                        self.act(topic, &step);
                     }
                 }
             }
@@ -128,15 +128,15 @@ impl Keeper {
         }
     }
 
-    pub(super) fn joined(&mut self, topic: Topic, result: Result<Option<Joined>, StoreError>) {
-        let Some(Joining { stamp, waiting, early }) = self.joining.remove(&topic) else { return };
-        let error = match (result, stamp) {
-            (Ok(Some(joined)), Some(stamp)) => {
+    pub(super) fn joined(&mut self, topic: &Topic, result: Result<Option<Joined>, StoreError>) {
+        let Some(Joining { stamp, waiting, early }) = self.joining.remove(topic) else { return };
+        let error = match result {
+            Ok(Some(joined)) => {
                 let tail = Tail::new(joined.head.position, joined.newest);
                 self.watched.insert(topic.clone(), Watched::new(tail, stamp));
-                self.upkeep.watched(&topic);
+                self.upkeep.watched(topic);
                 for user in joined.roster {
-                    self.signal(&topic, Signal::Entered { user });
+                    self.signal(topic, Signal::Entered { user });
                 }
                 for arrival in early {
                     self.take(arrival);
@@ -146,8 +146,8 @@ impl Keeper {
                 }
                 return self.look_up();
             }
-            (Ok(_), _) => AttachError::NoSuchRoom,
-            (Err(error), _) => AttachError::Failed(error),
+            Ok(None) => AttachError::NoSuchRoom,
+            Err(error) => AttachError::Failed(error),
         };
         for attaching in waiting {
             attaching.reply.send(Err(error.clone())).ok();

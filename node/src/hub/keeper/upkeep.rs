@@ -58,10 +58,10 @@ impl Upkeep {
         self.is_comparing = false;
     }
 
-    pub(super) fn reassert_again(&mut self, topics: Vec<Topic>) {
+    pub(super) fn reassert_again(&mut self, topics: &[Topic]) {
         let at = Instant::now() + RESYNC_PAUSE;
-        for topic in topics.into_iter().rev() {
-            self.reassert.push_front((at, topic));
+        for topic in topics.iter().rev() {
+            self.reassert.push_front((at, topic.clone()));
         }
     }
 
