@@ -5,17 +5,17 @@
 //! is live from there. One keeper task alone owns a topic, so there is no lock.
 
 pub mod directory;
+pub mod fanout;
 pub mod outbox;
-pub mod watched;
 
 mod cursor;
-mod fanout;
 mod keeper;
 mod metrics;
 mod registrar;
 mod roster;
 mod tail;
 mod typists;
+mod watched;
 
 use std::sync::Arc;
 
@@ -27,8 +27,9 @@ use crate::domain::position::Position;
 use crate::domain::receipt::Handed;
 use crate::domain::topic::Topic;
 use crate::hub::directory::Directory;
+use crate::hub::fanout::Listener;
 use crate::hub::keeper::{Ask, Keeper, Mailbox};
-use crate::hub::watched::{Attaching, Listener};
+use crate::hub::watched::Attaching;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Arrivals, Store, StoreError};
 

@@ -21,8 +21,9 @@ use crate::domain::presence::Presence;
 use crate::domain::receipt::Handed;
 use crate::domain::topic::Topic;
 use crate::hub::directory::Directory;
+use crate::hub::fanout::Voice;
 use crate::hub::metrics::Metrics;
-use crate::hub::watched::{Attaching, Next, Voice, Watched};
+use crate::hub::watched::{Attaching, Next, Watched};
 use crate::hub::{AttachError, Progress};
 use crate::store::{Arrival, Head, Joined, Page, Stamp, Store, StoreError};
 

@@ -2,7 +2,6 @@
 //!
 //! Plain state without waiting: the keeper calls it, and makes the reads that it asks for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -10,18 +9,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::dialect::{DialectId, Dialects};
-use crate::domain::event::{Event, Origin, SharedEntry};
-use crate::domain::id::{ConnId, NodeLife, RoomId, UserId};
+use crate::domain::event::{Event, SharedEntry};
+use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
 use crate::domain::role::Participant;
 use crate::domain::topic::Topic;
-use crate::hub::fanout::{SpelledEntries, Spelling, hears};
-use crate::hub::metrics::Metrics;
-use crate::hub::outbox::{Once, Outbox, Outgoing};
+use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
 use crate::hub::roster::Roster;
 use crate::hub::tail::Tail;
 use crate::hub::typists::Typists;
@@ -30,19 +26,6 @@ use crate::store::{PAGE_ENTRIES_MAX, Stamp};
 
 /// Entries that a returning client may have missed; beyond them it starts afresh.
 pub(crate) const MISSED_ENTRIES_MAX: u64 = 1000;
-
-/// A connection that hears a topic.
-#[derive(Debug, Clone)]
-pub struct Listener {
-    /// Which connection.
-    pub conn: ConnId,
-    /// Whose.
-    pub user: UserId,
-    /// In whose words it hears the topic.
-    pub dialect: DialectId,
-    /// Where what it hears is put.
-    pub outbox: Outbox,
-}
 
 #[derive(Debug)]
 enum Stage {
@@ -60,52 +43,6 @@ struct Member {
     /// The last entry that it was handed, or from which it goes on.
     after: Position,
     stage: Stage,
-}
-
-/// What the notice's origin is, for dialects that do not tell it to its cause.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cause<'a> {
-    /// Everyone may be told.
-    Nobody,
-    /// One connection of this node did it.
-    Connection(ConnId),
-    /// All connections of a user are meant.
-    User(&'a UserId),
-}
-
-/// How something that is not in the log is told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Manner {
-    /// To every live member.
-    Always,
-    /// Not to those whose outbox is more than half full: the first thing that is dropped.
-    Droppable,
-    /// Once per connection, however many rooms it comes through.
-    Once(Once),
-}
-
-/// What every topic of a keeper needs to speak.
-#[derive(Debug)]
-pub(crate) struct Voice<'a> {
-    pub(crate) dialects: &'a Dialects,
-    pub(crate) life: NodeLife,
-    pub(crate) metrics: &'a Metrics,
-}
-
-impl Voice<'_> {
-    /// Who is not told what came from `origin`, if it came from this node.
-    pub(crate) fn cause_of(&self, origin: &Origin) -> Cause<'static> {
-        // A connection outlives a change of incarnation, and its number is never reused.
-        if origin.node.index == self.life.index {
-            Cause::Connection(origin.conn)
-        } else {
-            Cause::Nobody
-        }
-    }
-
-    fn cause_of_entry(&self, entry: &SharedEntry) -> Cause<'static> {
-        entry.origin.as_ref().map_or(Cause::Nobody, |origin| self.cause_of(origin))
-    }
 }
 
 /// A client waiting for its attachment.
@@ -247,16 +184,9 @@ impl Watched {
         let position = self.tail.last();
         let Some(member) = self.members.get_mut(&conn) else { return };
         member.after = position;
-        let mut spelling = Spelling::new(Notice::HistoryReset { room: room.clone(), position });
-        let dialect = member.listener.dialect;
-        if let Some(spoken) = spelling.spell(voice.dialects, dialect) {
-            push(
-                &member.listener,
-                Outgoing::Event(Arc::clone(&spoken.frame)),
-                Manner::Always,
-                voice,
-            );
-        }
+        let notice = Notice::HistoryReset { room: room.clone(), position };
+        let mut spelling = Spelling::new(notice);
+        tell(&member.listener, &mut spelling, (Cause::Nobody, Manner::Always), voice);
     }
 
     fn greet(
@@ -268,20 +198,10 @@ impl Watched {
     ) -> Progress {
         let Topic::Room(room) = topic else { return Progress::Live };
         let Some(member) = self.members.get(&conn) else { return Progress::Gone };
-        let Listener { user: own, dialect, .. } = &member.listener;
         for (user, status) in page {
-            let is_own = user.id == *own;
+            let id = user.id.clone();
             let mut spelling = Spelling::new(Notice::Present { room: room.clone(), user, status });
-            if let Some(spoken) = spelling.spell(voice.dialects, *dialect)
-                && hears(spoken.to, is_own)
-            {
-                push(
-                    &member.listener,
-                    Outgoing::Event(Arc::clone(&spoken.frame)),
-                    Manner::Always,
-                    voice,
-                );
-            }
+            tell(&member.listener, &mut spelling, (Cause::User(&id), Manner::Always), voice);
         }
         if matches!(member.stage, Stage::Live) { Progress::Live } else { Progress::More }
     }
@@ -397,43 +317,4 @@ fn note_handed(handed: &mut Vec<(Position, UserId)>, entry: &SharedEntry, to: &U
         handed.remove(0);
     }
     handed.push((entry.position, author.clone()));
-}
-
-/// `false`: the connection is gone.
-fn tell(
-    listener: &Listener,
-    spelling: &mut Spelling,
-    (cause, manner): (Cause<'_>, Manner),
-    voice: &Voice<'_>,
-) -> bool {
-    let is_origin = match cause {
-        Cause::Nobody => false,
-        Cause::Connection(conn) => conn == listener.conn,
-        Cause::User(user) => *user == listener.user,
-    };
-    match spelling.spell(voice.dialects, listener.dialect) {
-        Some(spoken) if hears(spoken.to, is_origin) => {
-            let outgoing = Outgoing::Event(Arc::clone(&spoken.frame));
-            push(listener, outgoing, manner, voice)
-        }
-        Some(_) | None => true,
-    }
-}
-
-/// `false`: the connection is gone. An overflow is the session's to see: it closes.
-fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'_>) -> bool {
-    let outbox = &listener.outbox;
-    if outbox.is_closed() {
-        return false;
-    }
-    let pushed = match manner {
-        Manner::Always => outbox.push(outgoing),
-        Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
-        Manner::Droppable => return true,
-        Manner::Once(once) => outbox.push_once(outgoing, once),
-    };
-    if pushed.is_ok() {
-        voice.metrics.deliveries.increment(1);
-    }
-    true
 }

@@ -15,8 +15,8 @@ use crate::domain::role::Participant;
 use crate::domain::topic::Topic;
 use crate::hub::Progress;
 use crate::hub::directory::{Departure, Directory};
+use crate::hub::fanout::Listener;
 use crate::hub::outbox::Outbox;
-use crate::hub::watched::Listener;
 
 /// How often a start of typing is told again while it lasts.
 const TYPING_REPEAT: Duration = Duration::from_secs(3);

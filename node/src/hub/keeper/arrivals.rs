@@ -9,11 +9,12 @@ use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
+use crate::hub::fanout::{Cause, Manner};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
 use crate::hub::roster::Change;
 use crate::hub::tail::{Step, Tail};
-use crate::hub::watched::{Cause, Manner, Watched};
+use crate::hub::watched::Watched;
 use crate::store::{Arrival, Head, Joined, Page, StoreError};
 
 impl Keeper {
@@ -140,6 +141,9 @@ impl Keeper {
                 }
                 for arrival in early {
                     self.take(arrival);
+                }
+                if waiting.is_empty() {
+                    self.upkeep.emptied(topic);
                 }
                 for attaching in waiting {
                     self.attach(topic.clone(), attaching);
