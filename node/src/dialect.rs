@@ -142,6 +142,16 @@ impl Dialects {
         unimplemented!()
     }
 
+    /// Whether the dialect is spoken on the namespace.
+    pub fn speaks(&self, _dialect: DialectId, _namespace: &str) -> bool {
+        unimplemented!()
+    }
+
+    /// The namespace's dialect, where it has exactly one.
+    pub fn only_one(&self, _namespace: &str) -> Option<DialectId> {
+        unimplemented!()
+    }
+
     /// All namespaces that some dialect is spoken on, with their dialects.
     pub fn namespaces(&self) -> Vec<(Arc<str>, Vec<DialectId>)> {
         unimplemented!()

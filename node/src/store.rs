@@ -226,6 +226,16 @@ impl Store {
         unimplemented!()
     }
 
+    /// The newest entries up to and with `up_to`, oldest first; at most `count`, and at most 100.
+    pub async fn newest(
+        &self,
+        _room: &RoomId,
+        _up_to: Position,
+        _count: usize,
+    ) -> Result<Vec<SharedEntry>, StoreError> {
+        unimplemented!()
+    }
+
     /// The entry at exactly this place, if the log still has it.
     pub async fn entry(
         &self,
