@@ -101,31 +101,36 @@ local function tell_all(item)
   end
 end
 
--- Tells the living nodes of an interest text. Answers the text without dead pairs where there
+-- The indexes of the living nodes of an interest text, and the text without dead pairs where there
 -- were any, else nil.
-local function tell_interested(text, item)
-  local kept, told, dead = {}, {}, false
+local function interested(text)
+  local kept, indexes, told, dead = {}, {}, {}, false
   for life, stamp in string.gmatch(text, '(%d+%.%d+)=(%d+);') do
     if alive(life) then
       kept[#kept + 1] = life .. '=' .. stamp .. ';'
       local index = index_of(life)
       if not told[index] then
         told[index] = true
-        tell_index(index, item)
+        indexes[#indexes + 1] = index
       end
     else
       dead = true
     end
   end
-  return dead and table.concat(kept) or nil
+  return indexes, dead and table.concat(kept) or nil
 end
 
--- Items of frames.
-local function entry_item(room, record) return pack({ 0, room, record }) end
--- kind: 'r' for a room's topic, 'u' for a user's; signal: as the node encoded it.
-local function signal_item(kind, name, signal) return pack({ 1, kind, name, signal }) end
--- status: as clients write it.
-local function presence_item(user, version, status) return pack({ 2, user, version, status }) end
+local function tell(indexes, item)
+  for _, index in ipairs(indexes) do tell_index(index, item) end
+end
+
+-- Items of frames. A room's entry:
+local function entry_item(room, record) return pack({ e = { room, record } }) end
+-- A signal as the node encoded it, of a room's topic or of a user's:
+local function room_signal(room, signal) return pack({ r = { room, signal } }) end
+local function user_signal(user, signal) return pack({ u = { user, signal } }) end
+-- What a user is seen as, the status as clients write it:
+local function presence_item(user, version, status) return pack({ p = { user, version, status } }) end
 
 -- Publishes what was told. A frame that fails leaves a hole in its inbox's count, which the node
 -- sees; the other frames are published whatever happens.
@@ -133,7 +138,8 @@ local function publish_frames()
   for _, index in ipairs(frame_order) do
     local count = redis.pcall('HINCRBY', KEYS[3], index, 1)
     if type(count) == 'number' then
-      local head = pack(FRAME_VERSION, GENERATION, count, 0)
+      -- The 0 says: not a beat.
+      local head = pack({ FRAME_VERSION, GENERATION, count, 0 })
       redis.pcall('PUBLISH', INBOX .. index, head .. table.concat(frames[index]))
     end
   end

@@ -1,4 +1,4 @@
-//! Operations that Redis carries out as one: Lua files, loaded when Redis does not know them.
+//! Operations that Redis carries out as one: Lua, loaded when Redis does not know it.
 //!
 //! Every script answers one MessagePack value in a string, so answers are decoded into types and
 //! not picked apart. Every script may be run twice without harm.
@@ -18,11 +18,19 @@ use tokio::time::{Instant, sleep};
 use crate::domain::refusal::Outcome;
 use crate::store::{StoreError, metrics};
 
-/// Time, generation, living nodes and their inboxes, for scripts.
-const PRELUDE: &str = include_str!("../../lua/prelude.lua");
+/// First part of scripts that act for a node: time, generation, living nodes and their inboxes.
+/// Expects keys and arguments of [`crate::store::shard::Shard::input`].
+pub(crate) const PRELUDE: &str = include_str!("../../lua/prelude.lua");
 
-/// Refuses a life that is not in the table of living nodes.
-const FENCE: &str = "if not alive(LIFE) then return stale() end\n";
+/// Follows [`PRELUDE`] wherever only a living node may ask.
+pub(crate) const FENCE: &str = "if not alive(LIFE) then return stale() end\n";
+
+/// For scripts that store no messages: presence and beats go on when Redis is full.
+pub(crate) const ALLOW_OOM: &str = "#!lua flags=allow-oom\n";
+/// For scripts that Redis refuses as a whole when it is full.
+pub(crate) const DENY_OOM: &str = "#!lua\n";
+/// For scripts that only read.
+pub(crate) const NO_WRITES: &str = "#!lua flags=no-writes,allow-oom\n";
 
 /// Pauses between attempts grow from here …
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -81,25 +89,9 @@ pub(crate) enum Failure {
 }
 
 impl Script {
-    /// A script for living nodes only: refused unless its first argument is a life in the table.
-    pub(crate) fn fenced(name: &'static str, text: &'static str) -> Self {
-        Self::new(name, text, &[PRELUDE, FENCE])
-    }
-
-    /// A script with the prelude that judges lives by itself.
-    pub(crate) fn unfenced(name: &'static str, text: &'static str) -> Self {
-        Self::new(name, text, &[PRELUDE])
-    }
-
-    /// A script on its own.
-    pub(crate) fn bare(name: &'static str, text: &'static str) -> Self {
-        Self::new(name, text, &[])
-    }
-
-    fn new(name: &'static str, text: &'static str, before: &[&str]) -> Self {
-        // Redis reads the script's flags from its first line.
-        let (flags, body) = text.split_once('\n').unwrap_or((text, ""));
-        let text = format!("{flags}\n{}{body}", before.concat());
+    /// A script that consists of these parts, the first being its flags.
+    pub(crate) fn new(name: &'static str, parts: &[&str]) -> Self {
+        let text = parts.concat();
         Self { name, sha: sha1_hash(&text), text }
     }
 
