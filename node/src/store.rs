@@ -1,7 +1,16 @@
 //! The only code that knows Redis: it sequences, stores and counts.
 //!
 //! The hub and the chat core call [`Store`]; what other nodes did arrives through the channels that
-//! the hub gave to [`Store::connect`]. Nothing is ever delivered before its echo came from Redis.
+//! the hub gave to [`connect`]. Nothing is ever delivered before its echo came from Redis.
+
+pub mod config;
+
+mod client;
+mod keys;
+mod metrics;
+mod presence;
+mod script;
+mod shard;
 
 use std::sync::Arc;
 

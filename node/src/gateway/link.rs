@@ -1,0 +1,138 @@
+//! One Engine.IO session: the place in which its transports and its namespaces meet.
+//!
+//! The engine keeps the parts of the handshake request for as long as the session lives, and a
+//! [`Link`] travels in their extensions. So a link is dropped with its session, and its drop takes
+//! back every trace of it here.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use tokio::sync::watch;
+
+use crate::auth::Credentials;
+use crate::gateway::flow::Flow;
+use crate::gateway::transport::Transport;
+
+/// What the namespaces of a session share.
+#[derive(Debug)]
+pub struct Link {
+    /// Where the client is.
+    pub address: IpAddr,
+    /// The tokens of the handshake request; those of a CONNECT packet are added later.
+    pub credentials: Credentials,
+    /// What is on its way to the client.
+    pub flow: Arc<Flow>,
+    /// The connection that carries the session once it is a WebSocket.
+    websocket: OnceLock<Arc<Transport>>,
+    /// Under which id requests find it; unset for a session that began as a WebSocket.
+    session: OnceLock<String>,
+    links: Arc<Links>,
+}
+
+impl Link {
+    /// The session goes on over `transport`. `false`: another WebSocket carries it already.
+    pub fn becomes_websocket(&self, transport: &Arc<Transport>) -> bool {
+        let is_first = self.websocket.set(Arc::clone(transport)).is_ok();
+        if is_first {
+            transport.becomes_websocket(Arc::clone(&self.flow));
+        }
+        is_first
+    }
+
+    /// Whether a WebSocket carries the session, or tries to.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.websocket.get().is_some()
+    }
+
+    /// Ends the session's WebSocket, if it has one, also when the client reads nothing.
+    pub fn kill(&self) {
+        if let Some(transport) = self.websocket.get() {
+            transport.kill();
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.get() {
+            self.links.polling().remove(session);
+        }
+        self.links.open.send_modify(|it| *it -= 1);
+    }
+}
+
+/// All open sessions of this node.
+#[derive(Debug, Default)]
+pub struct Links {
+    open: watch::Sender<usize>,
+    /// Sessions that began with polling: their later requests name them by id.
+    polling: Mutex<HashMap<String, Weak<Link>>>,
+}
+
+impl Links {
+    /// How many sessions are open.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Resolves when no session is open.
+    pub async fn all_gone(&self) {
+        // Fails only without a sender, and `self` is it.
+        let _closed = self.open.subscribe().wait_for(|it| *it == 0).await.is_err();
+    }
+
+    /// A new session.
+    #[must_use]
+    pub fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
+        self.open.send_modify(|it| *it += 1);
+        Arc::new(Link {
+            address,
+            credentials,
+            flow: Arc::default(),
+            websocket: OnceLock::new(),
+            session: OnceLock::new(),
+            links: Arc::clone(self),
+        })
+    }
+
+    /// The session's id has become known.
+    pub fn name(&self, link: &Arc<Link>, session: String) {
+        let mut polling = self.polling();
+        if link.session.set(session.clone()).is_ok() {
+            polling.insert(session, Arc::downgrade(link));
+        }
+    }
+
+    /// The session with this id, if it began with polling and is open.
+    #[must_use]
+    pub fn find(&self, session: &str) -> Option<Arc<Link>> {
+        // Not dropped under the lock: the last holder of a link locks again to take it out.
+        let found = self.polling().get(session).cloned();
+        found?.upgrade()
+    }
+
+    fn polling(&self) -> MutexGuard<'_, HashMap<String, Weak<Link>>> {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_session_leaves_nothing_behind() {
+        let links = Arc::new(Links::default());
+        let link = links.open("192.0.2.1".parse().unwrap(), Credentials::default());
+        links.name(&link, "abc".to_owned());
+        assert_eq!(links.open_count(), 1);
+        assert!(links.find("abc").is_some());
+        drop(link);
+        assert!(links.find("abc").is_none());
+        assert!(links.polling().is_empty());
+        links.all_gone().await;
+    }
+}
