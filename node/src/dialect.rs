@@ -22,7 +22,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::dialect::check::{Fault, Faults};
-use crate::dialect::pattern::{Mismatch, Pattern};
+use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Deed, Given, Rules};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
@@ -245,25 +245,9 @@ impl Dialect {
 impl ClientEvent {
     /// The command that these arguments ask for.
     fn command(&self, args: &[&RawValue], rules: Rules) -> Result<Command, Refusal> {
-        let mut closest: Option<Mismatch> = None;
-        for pattern in &self.patterns {
-            match pattern.take(args, self.fixed.clone(), rules) {
-                Ok(given) => {
-                    let command = self.deed.command(given);
-                    return command.ok_or_else(|| Refusal::invalid("incomplete arguments"));
-                }
-                Err(mismatch) => {
-                    closest = Some(match closest {
-                        Some(earlier) => earlier.or_further(mismatch),
-                        None => mismatch,
-                    });
-                }
-            }
-        }
-        Err(match closest {
-            Some(mismatch) => Refusal::invalid(mismatch.cause),
-            None => Refusal::invalid("arguments of no known shape"),
-        })
+        let given = pattern::take(&self.patterns, args, &self.fixed, rules);
+        let command = self.deed.command(given.map_err(Refusal::invalid)?);
+        command.ok_or_else(|| Refusal::invalid("incomplete arguments"))
     }
 }
 

@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use crate::dialect::check::{Check, Fault, suggestion};
 use crate::dialect::file::{Quoted, Table};
+use crate::dialect::json;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{
     Asked, Deed, EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax,
@@ -284,10 +285,10 @@ impl<'t> Compiler<'_, 't> {
         };
         for name in [deed.required(), deed.optional()].concat() {
             let Some(quoted) = table.text(self.check, name.as_str()) else { continue };
-            let mut json = String::new();
-            crate::dialect::json::write_text(&mut json, quoted.text);
+            let mut value = String::new();
+            json::write_text(&mut value, quoted.text);
             let rules = Rules { ids: Ids::Texts, text_max: TEXT_MAX_DEFAULT };
-            if let Err(problem) = given.take(name, &json, rules) {
+            if let Err(problem) = given.take(name, &value, rules) {
                 self.check.fault(quoted.at, format!("`{}` {problem}", name.as_str()));
             }
             names.push(name);

@@ -1,5 +1,7 @@
 //! The TOML of a dialect file, read key by key: whatever nobody reads is a fault.
 
+use std::borrow::Cow;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -124,12 +126,10 @@ impl<'t> Table<'t> {
         tables.unwrap_or_default()
     }
 
-    /// The keys of a table that maps names of `known` to texts or tables, in order.
+    /// All keys, in order, for a table whose keys are names of something else.
     pub(super) fn keys(&self) -> Vec<Quoted<'t>> {
-        let quoted = |it: &'t Spanned<std::borrow::Cow<'t, str>>| Quoted {
-            text: it.get_ref(),
-            at: it.span().start,
-        };
+        let quoted =
+            |it: &'t Spanned<Cow<'t, str>>| Quoted { text: it.get_ref(), at: it.span().start };
         self.entries.keys().map(quoted).collect()
     }
 

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use crate::dialect::ARGS_MAX;
 use crate::dialect::check::{Check, suggestion};
 use crate::dialect::file::Quoted;
+use crate::dialect::json;
 use crate::dialect::request::{Asked, Deed, Given, Rules};
 use crate::dialect::shape::{Shape, ShapeKind};
 
@@ -30,20 +31,34 @@ enum NodeKind {
 }
 
 /// Why a packet does not have a pattern's shape.
-#[derive(Debug)]
-pub(super) struct Mismatch {
-    /// How many places fitted before this one did not: among alternatives, the client meant the
-    /// one that it came furthest with.
+struct Mismatch {
+    /// How many places fitted before this one did not.
     progress: usize,
     /// Which field is wrong, and why.
-    pub(super) cause: String,
+    cause: String,
 }
 
-impl Mismatch {
-    /// The one that says more about what the client meant; the earlier one where both say as much.
-    pub(super) fn or_further(self, later: Self) -> Self {
-        if self.progress < later.progress { later } else { self }
+/// Takes the values of a packet's arguments by the first of the patterns that fits.
+///
+/// # Errors
+/// None fits. The client meant the one that it came furthest with, so that one says why.
+pub(super) fn take(
+    patterns: &[Pattern],
+    args: &[&RawValue],
+    fixed: &Given,
+    rules: Rules,
+) -> Result<Given, String> {
+    let mut furthest: Option<Mismatch> = None;
+    for pattern in patterns {
+        match pattern.take(args, fixed.clone(), rules) {
+            Ok(given) => return Ok(given),
+            Err(later) => {
+                let is_further = furthest.as_ref().is_none_or(|it| it.progress < later.progress);
+                furthest = if is_further { Some(later) } else { furthest };
+            }
+        }
     }
+    Err(furthest.map_or_else(|| "no arguments are known".to_owned(), |it| it.cause))
 }
 
 impl Pattern {
@@ -78,13 +93,7 @@ impl Pattern {
         Some(Self { args })
     }
 
-    /// Takes the values of a packet's arguments.
-    pub(super) fn take(
-        &self,
-        args: &[&RawValue],
-        given: Given,
-        rules: Rules,
-    ) -> Result<Given, Mismatch> {
+    fn take(&self, args: &[&RawValue], given: Given, rules: Rules) -> Result<Given, Mismatch> {
         let mut taking = Taking { given, rules, progress: 0 };
         for (index, node) in self.args.iter().enumerate() {
             let json = args.get(index).map(|raw| raw.get());
@@ -180,10 +189,10 @@ impl Taking {
         &mut self,
         field: &str,
         members: &[(String, Node)],
-        json: &str,
+        text: &str,
     ) -> Result<(), String> {
         let wanted = |key: &str| members.iter().any(|(name, _)| name == key);
-        let found = crate::dialect::json::members(json, &wanted)
+        let found = json::members(text, &wanted)
             .map_err(|_no_object| format!("{field} must be an object"))?;
         self.progress += 1;
         for (name, node) in members {

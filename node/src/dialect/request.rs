@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::json;
 use crate::domain::command::{Command, Draft, Since, Token};
-use crate::domain::id::{ClientMessageId, MessageId, RoomId};
+use crate::domain::id::{ClientMessageId, IdProblem, MessageId, RoomId};
 use crate::domain::message::KIND_BYTES_MAX;
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
@@ -199,11 +199,7 @@ fn text(json: &str) -> Result<Cow<'_, str>, Problem> {
     json::text(json).ok_or_else(|| "holds half a surrogate".into())
 }
 
-fn id<I, P: ToString>(
-    json: &str,
-    rules: Rules,
-    parse: fn(&str) -> Result<I, P>,
-) -> Result<I, Problem> {
+fn id<I>(json: &str, rules: Rules, parse: fn(&str) -> Result<I, IdProblem>) -> Result<I, Problem> {
     let is_number = rules.ids == Ids::Numbers && json::whole(json).is_some();
     let text = if is_number { Cow::Borrowed(json) } else { text(json)? };
     parse(&text).map_err(|problem| problem.to_string().into())

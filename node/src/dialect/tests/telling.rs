@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dialect::request::{Deed, Ids};
 use crate::dialect::tests::{compiled, first};
-use crate::dialect::{Audience, Dialects};
+use crate::dialect::words::{Occasion, Offer, REFUSAL_OFFER, Words};
+use crate::dialect::{Audience, Dialects, Frame};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
@@ -44,6 +46,64 @@ fn message(text: &str) -> Event {
     let client_message_id = Some(ClientMessageId::parse("m-1").unwrap());
     let (text, kind) = (text.to_owned(), "text".to_owned());
     Event::MessagePosted(Message { sender: user(), text, kind, client_message_id })
+}
+
+/// A notice of every kind.
+fn notices() -> Vec<Notice> {
+    let (room, user, status) = (room(), user(), Status::Away);
+    vec![
+        Notice::Connected { user: user.clone(), socket: "s1".to_owned() },
+        entry(message("a")),
+        entry(Event::RoomUpdated { metadata: "{}".to_owned() }),
+        entry(Event::RoomClosed { by: Some(user.clone()), reason: Some("end".to_owned()) }),
+        entry(Event::RoomDeleted),
+        Notice::TypingStarted { room: room.clone(), user: user.clone() },
+        Notice::TypingStopped { room: room.clone(), user: user.clone() },
+        Notice::Entered { room: room.clone(), user: user.clone(), status },
+        Notice::Left { room: room.clone(), user: user.clone() },
+        Notice::UserOnline { room: room.clone(), user: user.clone(), status },
+        Notice::UserOffline { room: room.clone(), user: user.clone() },
+        Notice::Delivered { message: id() },
+        Notice::Read { message: id(), reader: user.id },
+        Notice::Notification { data: "1".to_owned() },
+        Notice::HistoryReset { room, position: position() },
+        Notice::TokenExpiring { expires_at: AT },
+    ]
+}
+
+/// A reply to every deed.
+fn reply_to(deed: Deed) -> Reply {
+    match deed {
+        Deed::Join => {
+            Reply::Joined { room: room(), position: position(), resumed: true, missed: 3 }
+        }
+        Deed::Leave => Reply::Left { room: room() },
+        Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
+        Deed::MarkRead => Reply::Marked,
+        Deed::StartTyping | Deed::StopTyping => Reply::Typed,
+        Deed::SetStatus => Reply::StatusSet { status: Status::Busy },
+        Deed::Authenticate => Reply::Authenticated { user: user() },
+    }
+}
+
+#[test]
+fn every_name_that_templates_may_use_has_a_value() {
+    let check = |words: &Words<'_>, offer: Offer, what: &str| {
+        for word in [offer.always, offer.sometimes].concat() {
+            assert!(words.get(word).is_some(), "{what} has no ${}", word.as_str());
+        }
+    };
+    let notices = notices();
+    for occasion in Occasion::ALL {
+        let notice = notices.iter().find(|it| Occasion::of(it) == occasion).unwrap();
+        check(&Words::of_notice(notice, Ids::Texts), occasion.offer(), occasion.as_str());
+    }
+    for deed in Deed::ALL {
+        check(&Words::of_reply(&reply_to(deed), Ids::Texts), deed.offer(), deed.as_str());
+    }
+    let refusal = Refusal::Busy { retry_after: Duration::from_secs(1) };
+    let words = Words::of_refusal(&refusal, refusal.code(), "".into());
+    check(&words, REFUSAL_OFFER, "a refusal");
 }
 
 /// What everybody or the others hear: `all event payload`.
@@ -139,46 +199,36 @@ fn what_the_application_gave_is_handed_on_as_it_is() {
 #[test]
 fn a_conversations_answers_carry_what_was_done() {
     let (dialects, id) = (Dialects::builtin(), id());
-    let check = |event: &str, reply: Reply, expected: &str| {
-        let answer = first(&dialects).reply(event, &reply);
-        let spoken = |frame: &Arc<crate::dialect::Frame>| {
-            format!(" + {} {}", frame.event, frame.payload.get())
-        };
+    let check = |event: &str, deed: Deed, expected: &str| {
+        let answer = first(&dialects).reply(event, &reply_to(deed));
+        let spoken = |frame: &Arc<Frame>| format!(" + {} {}", frame.event, frame.payload.get());
         let events: String = answer.events.iter().map(spoken).collect();
         assert_eq!(answer.ack.get().to_owned() + &events, expected);
     };
     check(
         "conversation:join",
-        Reply::Joined { room: room(), position: position(), resumed: true, missed: 3 },
+        Deed::Join,
         r#"{"ok":true,"conversationId":"c1","position":{"epoch":1700000000000,"seq":7},"resumed":true,"missed":3}"#,
     );
-    check(
-        "conversation:leave",
-        Reply::Left { room: room() },
-        r#"{"ok":true,"conversationId":"c1"}"#,
-    );
+    check("conversation:leave", Deed::Leave, r#"{"ok":true,"conversationId":"c1"}"#);
     check(
         "message:send",
-        Reply::Sent { message: id, room: room(), position: position(), at: AT },
+        Deed::Send,
         &format!(
             r#"{{"ok":true,"id":"{id}","conversationId":"c1","timestamp":"2024-01-15T10:30:00.123Z","seq":7}}"#
         ),
     );
-    check("message:read", Reply::Marked, r#"{"ok":true}"#);
-    check("typing:start", Reply::Typed, r#"{"ok":true}"#);
-    check("typing:stop", Reply::Typed, r#"{"ok":true}"#);
-    check(
-        "user:status",
-        Reply::StatusSet { status: Status::Busy },
-        r#"{"ok":true,"status":"busy"}"#,
-    );
+    check("message:read", Deed::MarkRead, r#"{"ok":true}"#);
+    check("typing:start", Deed::StartTyping, r#"{"ok":true}"#);
+    check("typing:stop", Deed::StopTyping, r#"{"ok":true}"#);
+    check("user:status", Deed::SetStatus, r#"{"ok":true,"status":"busy"}"#);
     let user_json = r#""user":{"id":"u1","name":"Ann \"A\"","role":"agent"}"#;
     check(
         "authenticate",
-        Reply::Authenticated { user: user() },
+        Deed::Authenticate,
         &format!(r#"{{"ok":true,{user_json}}} + authenticated {{{user_json}}}"#),
     );
-    check("no such event", Reply::Marked, r#"{"ok":true}"#);
+    check("no such event", Deed::MarkRead, r#"{"ok":true}"#);
 }
 
 #[test]
