@@ -347,13 +347,18 @@ impl Dialects {
     }
 
     /// Whether the dialect is spoken on the namespace.
-    pub fn speaks(&self, _dialect: DialectId, _namespace: &str) -> bool {
-        unimplemented!()
+    #[must_use]
+    pub fn speaks(&self, dialect: DialectId, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|it| it.contains(&dialect))
     }
 
     /// The namespace's dialect, where it has exactly one.
-    pub fn only_one(&self, _namespace: &str) -> Option<DialectId> {
-        unimplemented!()
+    #[must_use]
+    pub fn only_one(&self, namespace: &str) -> Option<DialectId> {
+        match self.namespaces.get(namespace)?.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        }
     }
 
     /// All namespaces that some dialect is spoken on, with their dialects.

@@ -76,6 +76,7 @@ pub(super) enum Occasion {
     MessageRead,
     TypingStarted,
     TypingStopped,
+    RoomPresent,
     RoomEntered,
     RoomLeft,
     UserOnline,
@@ -89,13 +90,14 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
         Self::MessageRead,
         Self::TypingStarted,
         Self::TypingStopped,
+        Self::RoomPresent,
         Self::RoomEntered,
         Self::RoomLeft,
         Self::UserOnline,
@@ -116,6 +118,7 @@ impl Occasion {
             Self::MessageRead => "message.read",
             Self::TypingStarted => "typing.started",
             Self::TypingStopped => "typing.stopped",
+            Self::RoomPresent => "room.present",
             Self::RoomEntered => "room.entered",
             Self::RoomLeft => "room.left",
             Self::UserOnline => "user.online",
@@ -140,6 +143,7 @@ impl Occasion {
             },
             Notice::TypingStarted { .. } => Self::TypingStarted,
             Notice::TypingStopped { .. } => Self::TypingStopped,
+            Notice::Present { .. } => Self::RoomPresent,
             Notice::Entered { .. } => Self::RoomEntered,
             Notice::Left { .. } => Self::RoomLeft,
             Notice::UserOnline { .. } => Self::UserOnline,
@@ -178,10 +182,12 @@ impl Occasion {
             ),
             Self::MessageDelivered => (&[Message], &[]),
             Self::MessageRead => (&[Message, User], &[]),
-            Self::TypingStarted | Self::TypingStopped | Self::RoomLeft | Self::UserOffline => {
-                (&[Room, User, UserName, UserRole], &[])
-            }
-            Self::RoomEntered | Self::UserOnline => {
+            Self::TypingStarted
+            | Self::TypingStopped
+            | Self::RoomEntered
+            | Self::RoomLeft
+            | Self::UserOffline => (&[Room, User, UserName, UserRole], &[]),
+            Self::RoomPresent | Self::UserOnline => {
                 (&[Room, User, UserName, UserRole, Status], &[])
             }
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
@@ -263,9 +269,10 @@ impl<'a> Words<'a> {
             Notice::Entry(entry) => words.entry(entry),
             Notice::TypingStarted { room, user }
             | Notice::TypingStopped { room, user }
+            | Notice::Entered { room, user }
             | Notice::Left { room, user }
             | Notice::UserOffline { room, user } => words.id(Word::Room, room.as_str()).user(user),
-            Notice::Entered { room, user, status } | Notice::UserOnline { room, user, status } => {
+            Notice::Present { room, user, status } | Notice::UserOnline { room, user, status } => {
                 words.id(Word::Room, room.as_str()).user(user).text(Word::Status, status.as_str())
             }
             Notice::Delivered { message } => words.shown(Word::Message, message),

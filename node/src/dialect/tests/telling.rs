@@ -59,7 +59,8 @@ fn notices() -> Vec<Notice> {
         entry(Event::RoomDeleted),
         Notice::TypingStarted { room: room.clone(), user: user.clone() },
         Notice::TypingStopped { room: room.clone(), user: user.clone() },
-        Notice::Entered { room: room.clone(), user: user.clone(), status },
+        Notice::Present { room: room.clone(), user: user.clone(), status },
+        Notice::Entered { room: room.clone(), user: user.clone() },
         Notice::Left { room: room.clone(), user: user.clone() },
         Notice::UserOnline { room: room.clone(), user: user.clone(), status },
         Notice::UserOffline { room: room.clone(), user: user.clone() },
@@ -150,7 +151,7 @@ fn a_conversation_hears_each_thing_in_its_words() {
         r#"others typing:stop {"userId":"u1","conversationId":"c1"}"#,
     );
     check(
-        Notice::Entered { room: room.clone(), user: user.clone(), status },
+        Notice::Present { room: room.clone(), user: user.clone(), status },
         r#"others user:online {"userId":"u1","status":"away"}"#,
     );
     check(
