@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::dialect::check::{Check, Fault, suggestion};
 use crate::dialect::file::{Quoted, Table};
 use crate::dialect::json;
+use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{
     Asked, Deed, EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax,
@@ -16,7 +17,6 @@ use crate::dialect::request::{
 use crate::dialect::shape::{Shape, ShapeKind};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
-use crate::dialect::words::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Utterance};
 use crate::domain::quota::Limit;
 

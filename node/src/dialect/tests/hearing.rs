@@ -29,6 +29,10 @@ fn a_join_takes_a_bare_id_or_an_object() {
     check(r#"["conversation:join","c1"]"#, "Join { room: c1, since: None }");
     check(r#"["conversation:join",{"conversationId":"c1"}]"#, "Join { room: c1, since: None }");
     check(r#"["conversation:join","c1",{"more":1},2]"#, "Join { room: c1, since: None }");
+    check(
+        " [ \"conversation:join\" ,\n { \"conversation\\u0049d\" : \"c1\" , \"since\" : null } ] ",
+        "Join { room: c1, since: None }",
+    );
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::request::{Deed, Ids};
 use crate::dialect::tests::{compiled, first};
-use crate::dialect::words::{Occasion, Offer, REFUSAL_OFFER, Words};
+use crate::dialect::words::Words;
 use crate::dialect::{Audience, Dialects, Frame};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
