@@ -66,7 +66,7 @@ pub struct Spoken {
     pub frame: Arc<Frame>,
 }
 
-/// The bounds that a dialect's seed names. Configuration may override them.
+/// The bounds that a dialect's file names. Configuration may override them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
     /// Events of one connection, joins and leaves aside; `None`: no limit.

@@ -213,7 +213,7 @@ impl Deed {
             Self::Join => &[Room, Position, Resumed, Missed],
             Self::Leave => &[Room],
             Self::Send => &[Message, Room, Position, Seq, At],
-            Self::MarkRead | Self::StartTyping | Self::StopTyping => &[],
+            Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
             Self::SetStatus => &[Status],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole],
         };

@@ -81,7 +81,7 @@ fn reply_to(deed: Deed) -> Reply {
         Deed::Leave => Reply::Left { room: room() },
         Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
         Deed::MarkRead => Reply::Marked,
-        Deed::StartTyping | Deed::StopTyping => Reply::Typed,
+        Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
         Deed::SetStatus => Reply::StatusSet { status: Status::Busy },
         Deed::Authenticate => Reply::Authenticated { user: user() },
     }
