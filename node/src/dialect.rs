@@ -7,6 +7,7 @@ pub mod check;
 mod compile;
 mod file;
 mod json;
+mod offer;
 mod pattern;
 mod request;
 mod shape;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::dialect::check::{Fault, Faults};
+use crate::dialect::offer::Occasion;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Deed, Given, Rules};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
-use crate::dialect::words::{Occasion, Words};
+use crate::dialect::words::Words;
 use crate::domain::command::Command;
 use crate::domain::notice::Notice;
 use crate::domain::quota::Limit;
@@ -64,7 +66,7 @@ pub struct Spoken {
     pub frame: Arc<Frame>,
 }
 
-/// The bounds that a dialect's seed names. Configuration may override them.
+/// The bounds that a dialect's file names. Configuration may override them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
     /// Events of one connection, joins and leaves aside; `None`: no limit.

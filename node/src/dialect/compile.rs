@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::dialect::check::{Check, Fault, suggestion};
 use crate::dialect::file::{Quoted, Table};
 use crate::dialect::json;
+use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{
     Asked, Deed, EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax,
@@ -16,7 +17,6 @@ use crate::dialect::request::{
 use crate::dialect::shape::{Shape, ShapeKind};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
-use crate::dialect::words::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Utterance};
 use crate::domain::quota::Limit;
 
@@ -49,9 +49,12 @@ const REFUSAL_ACK: &str = r#"{"ok":false,"error":{"code":"$error.code",
 pub(super) fn compile(source: &Source) -> Result<Dialect, Vec<Fault>> {
     let mut check = Check::new(Arc::clone(&source.file), &source.text);
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    for error in errors {
-        let at = error.span().map_or(0, |span| span.start);
-        check.fault(at, error.message());
+    if !errors.is_empty() {
+        // What could be read behind a syntax error would be judged wrongly.
+        for error in errors {
+            check.fault(error.span().map_or(0, |span| span.start), error.message());
+        }
+        return Err(check.into_faults());
     }
     if !is_dialect_name(&source.name) {
         check.fault(0, "a dialect's name holds 1 to 32 small letters, digits, - and _");

@@ -51,18 +51,20 @@ pub(super) enum Deed {
     MarkRead,
     StartTyping,
     StopTyping,
+    SetTyping,
     SetStatus,
     Authenticate,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Join,
         Self::Leave,
         Self::Send,
         Self::MarkRead,
         Self::StartTyping,
         Self::StopTyping,
+        Self::SetTyping,
         Self::SetStatus,
         Self::Authenticate,
     ];
@@ -75,6 +77,7 @@ impl Deed {
             Self::MarkRead => "message.read",
             Self::StartTyping => "typing.start",
             Self::StopTyping => "typing.stop",
+            Self::SetTyping => "typing.set",
             Self::SetStatus => "status.set",
             Self::Authenticate => "authenticate",
         }
@@ -86,6 +89,7 @@ impl Deed {
             Self::Join | Self::Leave | Self::StartTyping | Self::StopTyping => &[Asked::Room],
             Self::Send => &[Asked::Room, Asked::MessageText],
             Self::MarkRead => &[Asked::Message],
+            Self::SetTyping => &[Asked::Room, Asked::Active],
             Self::SetStatus => &[Asked::Status],
             Self::Authenticate => &[Asked::Token],
         }
@@ -100,6 +104,7 @@ impl Deed {
             | Self::MarkRead
             | Self::StartTyping
             | Self::StopTyping
+            | Self::SetTyping
             | Self::SetStatus
             | Self::Authenticate => &[],
         }
@@ -107,7 +112,8 @@ impl Deed {
 
     /// The command with these values; `None`: a required one is missing.
     pub(super) fn command(self, given: Given) -> Option<Command> {
-        let Given { room, since, message, text, kind, client_message_id, status, token } = given;
+        let Given { room, since, message, text, kind, client_message_id, active, status, token } =
+            given;
         Some(match self {
             Self::Join => Command::Join { room: room?, since },
             Self::Leave => Command::Leave { room: room? },
@@ -120,6 +126,7 @@ impl Deed {
             Self::MarkRead => Command::MarkRead { message: message? },
             Self::StartTyping => Command::Type { room: room?, active: true },
             Self::StopTyping => Command::Type { room: room?, active: false },
+            Self::SetTyping => Command::Type { room: room?, active: active? },
             Self::SetStatus => Command::SetStatus { status: status? },
             Self::Authenticate => Command::Authenticate { token: token? },
         })
@@ -135,6 +142,7 @@ pub(super) enum Asked {
     MessageText,
     MessageKind,
     MessageClientId,
+    Active,
     Status,
     Token,
 }
@@ -148,6 +156,7 @@ impl Asked {
             Self::MessageText => "message.text",
             Self::MessageKind => "message.kind",
             Self::MessageClientId => "message.client_id",
+            Self::Active => "active",
             Self::Status => "status",
             Self::Token => "token",
         }
@@ -163,6 +172,7 @@ pub(super) struct Given {
     text: Option<String>,
     kind: Option<String>,
     client_message_id: Option<ClientMessageId>,
+    active: Option<bool>,
     status: Option<Status>,
     token: Option<Token>,
 }
@@ -181,6 +191,10 @@ impl Given {
             Asked::MessageKind => self.kind = Some(kind(&text(json)?)?),
             Asked::MessageClientId => {
                 self.client_message_id = Some(id(json, rules, ClientMessageId::parse)?);
+            }
+            Asked::Active => {
+                let active = json.parse().ok(); // JSON and Rust spell these alike
+                self.active = Some(active.ok_or("must be true or false")?);
             }
             Asked::Status => {
                 let status = Status::parse(&text(json)?);

@@ -1,9 +1,9 @@
 //! `docs/dialects.md` says what the code does.
 
 use crate::dialect::compile::CODES;
+use crate::dialect::offer::{Occasion, Word};
 use crate::dialect::request::{Asked, Deed};
 use crate::dialect::tests::compiled;
-use crate::dialect::words::{Occasion, Word};
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
 

@@ -29,6 +29,10 @@ fn a_join_takes_a_bare_id_or_an_object() {
     check(r#"["conversation:join","c1"]"#, "Join { room: c1, since: None }");
     check(r#"["conversation:join",{"conversationId":"c1"}]"#, "Join { room: c1, since: None }");
     check(r#"["conversation:join","c1",{"more":1},2]"#, "Join { room: c1, since: None }");
+    check(
+        " [ \"conversation:join\" ,\n { \"conversation\\u0049d\" : \"c1\" , \"since\" : null } ] ",
+        "Join { room: c1, since: None }",
+    );
 }
 
 #[test]
@@ -253,6 +257,7 @@ fn a_dialect_may_take_numbers_as_ids_and_give_values_itself() {
         client = [
             { event = "enter", args = '[{ "at": { "id": "$room" } }]', does = "room.join" },
             { event = "say", args = '["$room", "$message.text", "$message.client_id?"]', does = "message.send" },
+            { event = "type", args = '[{ "room": "$room", "isTyping": "$active" }]', does = "typing.set" },
             { event = "hello", args = '[]', does = "status.set", with = { status = "online" } },
         ]"#,
     );
@@ -268,6 +273,9 @@ fn a_dialect_may_take_numbers_as_ids_and_give_values_itself() {
             r#"Send(Draft { room: 5, text: "äöü", kind: "text", client_message_id: None })"#,
         ),
         (r#"["say",5,"abcd"]"#, "argument 2 is longer than 3 characters"),
+        (r#"["type",{"room":1,"isTyping":false}]"#, "Type { room: 1, active: false }"),
+        (r#"["type",{"room":1,"isTyping":true}]"#, "Type { room: 1, active: true }"),
+        (r#"["type",{"room":1,"isTyping":"true"}]"#, "isTyping must be true or false"),
         (r#"["hello"]"#, "SetStatus { status: Online }"),
         (r#"["hello",{"userId":1}]"#, "SetStatus { status: Online }"),
     ] {

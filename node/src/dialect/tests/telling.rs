@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::request::{Deed, Ids};
 use crate::dialect::tests::{compiled, first};
-use crate::dialect::words::{Occasion, Offer, REFUSAL_OFFER, Words};
+use crate::dialect::words::Words;
 use crate::dialect::{Audience, Dialects, Frame};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
@@ -81,7 +82,7 @@ fn reply_to(deed: Deed) -> Reply {
         Deed::Leave => Reply::Left { room: room() },
         Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
         Deed::MarkRead => Reply::Marked,
-        Deed::StartTyping | Deed::StopTyping => Reply::Typed,
+        Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
         Deed::SetStatus => Reply::StatusSet { status: Status::Busy },
         Deed::Authenticate => Reply::Authenticated { user: user() },
     }
