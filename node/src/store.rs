@@ -1,7 +1,16 @@
 //! The only code that knows Redis: it sequences, stores and counts.
 //!
 //! The hub and the chat core call [`Store`]; what other nodes did arrives through the channels that
-//! the hub gave to [`Store::connect`]. Nothing is ever delivered before its echo came from Redis.
+//! the hub gave to [`connect`]. Nothing is ever delivered before its echo came from Redis.
+
+pub mod config;
+
+mod client;
+mod keys;
+mod metrics;
+mod presence;
+mod script;
+mod shard;
 
 use std::sync::Arc;
 
@@ -223,6 +232,16 @@ impl Store {
 
     /// What follows `after` in a room's log.
     pub async fn history(&self, _room: &RoomId, _after: Position) -> Result<Page, StoreError> {
+        unimplemented!()
+    }
+
+    /// The newest entries up to and with `up_to`, oldest first; at most `count`, and at most 100.
+    pub async fn newest(
+        &self,
+        _room: &RoomId,
+        _up_to: Position,
+        _count: usize,
+    ) -> Result<Vec<SharedEntry>, StoreError> {
         unimplemented!()
     }
 
