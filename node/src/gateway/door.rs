@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -82,7 +82,7 @@ pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request) -> Res
         None => door.open(&transport, request).await,
         Some(session) => match door.links.find(session) {
             Some(link) if asked.is_websocket => door.upgrade(&link, &transport, request).await,
-            Some(link) => door.poll(&link, request).await,
+            Some(link) => door.poll(&link, session, request).await,
             None => unknown_session(),
         },
     }
@@ -174,16 +174,27 @@ impl Door {
     }
 
     /// Packets of a polling session, in either direction.
-    async fn poll(&self, link: &Arc<Link>, request: Request) -> Response {
+    async fn poll(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
         if request.method() == Method::POST {
-            return match tokio::time::timeout(POST_MAX, self.engine.call(request)).await {
-                Ok(response) => response,
-                Err(_elapsed) => StatusCode::REQUEST_TIMEOUT.into_response(),
-            };
+            return self.post(link, session, request).await;
         }
         let (response, body) = read_along(self.engine.call(request).await).await;
-        link.flow.written(meter::polled(&body));
+        link.polled(meter::polled(&body));
         response
+    }
+
+    async fn post(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
+        // A body of unknown length is as long as one may be.
+        let bytes = request.body().size_hint().exact();
+        let bytes = bytes.and_then(|it| usize::try_from(it).ok());
+        if !link.may_post(bytes.unwrap_or(self.config.limits.message_bytes)) {
+            self.engine.end_polling(session).await;
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        }
+        match tokio::time::timeout(POST_MAX, self.engine.call(request)).await {
+            Ok(response) => response,
+            Err(_elapsed) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        }
     }
 }
 

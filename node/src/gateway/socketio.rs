@@ -91,6 +91,10 @@ impl Namespace {
         link: &Link,
         payload: Option<&str>,
     ) -> Result<(Option<Identity>, Option<String>), Refusal> {
+        if !link.may_connect() {
+            link.kill();
+            return Err(Refusal::AuthRequired);
+        }
         let Ok(greeting) = credentials::of_connect(payload) else {
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };

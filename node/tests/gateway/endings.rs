@@ -46,11 +46,8 @@ async fn a_polling_client_that_stops_polling_is_freed_within_five_seconds() {
 async fn say_goodbye(mut peer: Peer) {
     peer.inbox.recv().await.unwrap();
     peer.outbox.push(event("bye", "1".to_owned())).unwrap();
-    let reason = if &*peer.namespace == "/" {
-        CloseReason::AuthTimeout
-    } else {
-        CloseReason::TokenExpired
-    };
+    let reason =
+        if &*peer.namespace == "/" { CloseReason::AuthTimeout } else { CloseReason::TokenExpired };
     peer.closing.send_replace(Some(reason));
     assert!(peer.inbox.recv().await.is_none());
 }
@@ -165,4 +162,45 @@ async fn a_leaving_node_lets_every_session_finish_and_resolves_when_all_are_gone
         }
         assert_eq!(client.next().await, None);
     }
+}
+
+/// The engine repeats the name of an unknown namespace in its answer.
+const UNKNOWN_NAMESPACE_BYTES: usize = 60_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_asks_without_reading_is_read_no_further() {
+    let server = Server::echo().await;
+    let mut client = RawClient::connect(&server.address).await;
+    let packet = format!("40/{}", "x".repeat(UNKNOWN_NAMESPACE_BYTES));
+    let mut sent = 0;
+    while timeout(Duration::from_secs(1), client.send(&packet)).await.is_ok() {
+        sent += packet.len();
+        assert!(sent < 40_000_000, "more than any kernel keeps was taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_posts_without_polling_is_ended() {
+    let server = Server::echo().await;
+    let session = open_polling(&server.address).await;
+    let target = format!("{POLLING}&sid={session}");
+    let packet = format!("40/{}", "x".repeat(900_000));
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(status(&request(&server.address, "POST", &target, &[], &packet).await));
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 413, 413]);
+    server.sessions(0, Duration::from_secs(6)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_namespaces_all_the_time_is_ended() {
+    let server = Server::echo().await;
+    let mut client = RawClient::open(&server.address).await;
+    client.send("40").await;
+    for _ in 0..64 {
+        client.send(r#"40/conversation,{"token":"bad"}"#).await;
+    }
+    while client.next().await.is_some() {}
+    server.sessions(0, Duration::from_secs(2)).await;
 }

@@ -16,8 +16,8 @@ function client() {
     const check = () => {
       if (echoed.length < EVENTS || answered.length < EVENTS) return;
       const inOrder = (list) => list.every((it, index) => it === index);
-      socket.disconnect();
       inOrder(echoed) && inOrder(answered) ? resolve() : reject(new Error("out of order"));
+      socket.disconnect();
     };
     socket.on("echo", ([, n]) => { echoed.push(n); check(); });
     socket.on("connect_error", reject);
