@@ -1,7 +1,5 @@
 //! What the gateway counts.
 
-use std::time::Duration;
-
 use metrics::{Counter, Gauge, Histogram, Unit};
 use tokio::time::Instant;
 
@@ -136,15 +134,3 @@ impl Drop for Counted {
 fn duration(reason: CloseReason) -> Histogram {
     metrics::histogram!(CONNECTION_DURATION, "close_reason" => reason.as_str())
 }
-
-/// Bounds of the buckets of a connection's duration: from a failed handshake to a working day.
-pub const CONNECTION_DURATION_BUCKETS: [Duration; 8] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(600),
-    Duration::from_secs(3600),
-    Duration::from_secs(4 * 3600),
-    Duration::from_secs(12 * 3600),
-];
