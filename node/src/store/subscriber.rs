@@ -156,7 +156,9 @@ impl Subscriber {
         let mut mails: Vec<Vec<Arrival>> = vec![Vec::new(); keepers.len()];
         for arrival in arrivals {
             let hash = match &arrival {
-                Arrival::Entry(entry) => crate::domain::topic::Topic::Room(entry.room.clone()).hash64(),
+                Arrival::Entry(entry) => {
+                    crate::domain::topic::Topic::Room(entry.room.clone()).hash64()
+                }
                 Arrival::Signal(topic, _) => topic.hash64(),
                 Arrival::Presence(_) => {
                     mails.iter_mut().for_each(|mail| mail.push(arrival.clone()));
