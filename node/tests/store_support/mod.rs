@@ -11,6 +11,8 @@ use parlance::domain::event::{Event, SharedEntry};
 use parlance::domain::id::{ClientMessageId, ConnId, RoomId, UserId};
 use parlance::domain::message::Message;
 use parlance::domain::role::{Participant, Role};
+use parlance::domain::signal::Signal;
+use parlance::domain::topic::Topic;
 use parlance::lifecycle::Lifecycle;
 use parlance::secret::Secret;
 use parlance::store::config::Config;
@@ -133,6 +135,20 @@ impl Node {
             }
         }
         entries
+    }
+
+    /// The next signals of any topic, as many as asked for.
+    pub async fn signals(&mut self, count: usize) -> Vec<(Topic, Signal)> {
+        let mut signals = Vec::new();
+        while signals.len() < count {
+            let mail = timeout(PATIENCE, self.mail.recv()).await.expect("signals arrive").unwrap();
+            for arrival in mail {
+                if let Arrival::Signal(topic, signal) = arrival {
+                    signals.push((topic, signal));
+                }
+            }
+        }
+        signals
     }
 
     /// Waits until the store has asked for a comparison of all topics since `before`.
