@@ -12,7 +12,6 @@ use futures_util::future::try_join_all;
 
 use crate::domain::id::{NodeLife, RoomId, UserId};
 use crate::domain::presence::{Presence, Status};
-use crate::domain::refusal::Outcome;
 use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::store::codec::{EncodeError, encode_signal};
@@ -80,7 +79,9 @@ impl Pair {
     ) -> Result<Self, StoreError> {
         match encoded {
             Ok(encoded) => Ok(Self { room: room.clone(), user: user.clone(), encoded }),
-            Err(error) => Err(refused(format!("{user} in {room} cannot be encoded: {error}"))),
+            Err(error) => {
+                Err(StoreError::refused(format!("{user} in {room} cannot be encoded: {error}")))
+            }
         }
     }
 
@@ -294,13 +295,8 @@ async fn members<T>(
 ) -> Result<Vec<T>, StoreError> {
     let texts: Vec<String> =
         shard.client.srandmember(&set, Some(BATCH_MAX)).await.map_err(Failure::from)?;
-    let read = |text: &String| parse(text).ok_or_else(|| refused(format!("{text} is in {set}")));
+    let read = |text: &String| {
+        parse(text).ok_or_else(|| StoreError::refused(format!("{text} is in {set}")))
+    };
     texts.iter().map(read).collect()
 }
-
-fn refused(message: String) -> StoreError {
-    StoreError { outcome: Outcome::Refused, message }
-}
-
-#[cfg(test)]
-mod tests;

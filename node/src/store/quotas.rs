@@ -49,6 +49,3 @@ impl Shard {
         Ok((0 < wait_us).then(|| Duration::from_micros(wait_us)))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -57,6 +57,3 @@ impl Shard {
         Ok(stood.map(|(epoch, seq)| Crossed { from: Position::new(epoch, seq), to }))
     }
 }
-
-#[cfg(test)]
-mod tests;
