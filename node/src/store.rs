@@ -15,7 +15,9 @@ mod log;
 mod metrics;
 mod presence;
 mod publisher;
+mod quotas;
 mod reaper;
+mod receipts;
 mod rooms;
 mod script;
 mod shard;
@@ -28,8 +30,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, ConnId, NodeLife, RoomId, UserId};
 use crate::domain::position::Position;
-use crate::domain::presence::{Presence, Status};
-use crate::domain::quota::Limit;
+use crate::domain::presence::Presence;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
@@ -219,58 +220,6 @@ impl Store {
     #[must_use]
     pub fn health(&self) -> watch::Receiver<Health> {
         self.health.clone()
-    }
-
-    /// Moves a mark forward; `None`: it stood there or further already.
-    pub async fn mark(
-        &self,
-        _room: &RoomId,
-        _user: &UserId,
-        _mark: Mark,
-        _to: Position,
-    ) -> Result<Option<Crossed>, StoreError> {
-        unimplemented!()
-    }
-
-    /// These users have a connection here (at most 500). Transitions arrive as presence.
-    pub async fn up(&self, _users: &[UserId]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// These users have no connection here any more (at most 500).
-    pub async fn down(&self, _users: &[UserId]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// These users are in these rooms on this node (at most 500).
-    pub async fn enter(&self, _who: &[(RoomId, Participant)]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// These users are in these rooms no more on this node (at most 500).
-    pub async fn exit(&self, _who: &[(RoomId, UserId)]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Sets what a connected user is seen as.
-    pub async fn set_status(&self, _user: &UserId, _status: Status) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// What these users are seen as, in order.
-    pub async fn presence(&self, _users: &[UserId]) -> Result<Vec<Presence>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Takes one use of a user's limit cluster-wide, by Redis' clock; `Some`: refused, and how long
-    /// to wait.
-    pub async fn limit(
-        &self,
-        _user: &UserId,
-        _what: &'static str,
-        _limit: Limit,
-    ) -> Result<Option<std::time::Duration>, StoreError> {
-        unimplemented!()
     }
 
     /// Tells the cluster this node's figures with the next beat.
