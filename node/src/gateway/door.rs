@@ -40,19 +40,19 @@ const UNKNOWN_SESSION: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
 
 /// Everything that a request is judged by.
 #[derive(Debug)]
-pub struct Door {
+pub(super) struct Door {
     /// The settings.
-    pub config: Config,
+    pub(super) config: Config,
     /// The cookies that may hold a token.
-    pub cookies: Vec<String>,
+    pub(super) cookies: Vec<String>,
     /// New sessions, counted.
-    pub admission: Admission,
+    pub(super) admission: Admission,
     /// Open sessions.
-    pub links: Arc<Links>,
+    pub(super) links: Arc<Links>,
     /// What answers.
-    pub engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     /// Whether the node is leaving.
-    pub lifecycle: Lifecycle,
+    pub(super) lifecycle: Lifecycle,
 }
 
 /// The two members of a query that say whose request it is; read as the engine reads them.
@@ -69,7 +69,7 @@ impl<'a> Asked<'a> {
 }
 
 /// Handles one Socket.IO request.
-pub async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
+pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
     let Some(transport) = request.extensions().get::<Arc<Transport>>().cloned() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response(); // not from our accept loop
     };
@@ -215,7 +215,7 @@ fn session_id(body: &[u8]) -> Option<String> {
 
 /// Judges the `Origin` of every request: Socket.IO is refused to pages that are not listed, and
 /// browsers show listed pages the answers.
-pub async fn check_origin(
+pub(super) async fn check_origin(
     State(origins): State<Arc<AllowedOrigins>>,
     request: Request,
     next: Next,

@@ -21,7 +21,7 @@ fn is_handed_over(start: [u8; 2]) -> bool {
 
 /// The handed-over packets in the body of a polling response.
 #[must_use]
-pub fn polled(body: &[u8]) -> Load {
+pub(super) fn polled(body: &[u8]) -> Load {
     body.split(|it| *it == PACKET_SEPARATOR)
         .filter(|packet| packet.first_chunk().is_some_and(|it| is_handed_over(*it)))
         .fold(Load::default(), |load, packet| load.and(Load::packet(packet.len())))
@@ -29,7 +29,7 @@ pub fn polled(body: &[u8]) -> Load {
 
 /// Follows the bytes of one upgraded connection, from the response's head on.
 #[derive(Debug)]
-pub struct Meter {
+pub(super) struct Meter {
     place: Place,
 }
 
@@ -53,7 +53,7 @@ const NEXT_FRAME: Place = Place::Header { seen: 0, bytes: [0; FRAME_HEADER_BYTES
 
 impl Meter {
     /// The handed-over packets whose last byte is in `written`.
-    pub fn follow(&mut self, mut written: &[u8]) -> Load {
+    pub(super) fn follow(&mut self, mut written: &[u8]) -> Load {
         let mut load = Load::default();
         while let Some((&first, rest)) = written.split_first() {
             let place = mem::replace(&mut self.place, NEXT_FRAME);

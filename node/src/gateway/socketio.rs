@@ -4,7 +4,7 @@
 //! events could overtake each other or come before the handler that waits for them. Everything is
 //! set up in the middleware, which runs before a CONNECT is answered.
 
-pub mod engine;
+pub(super) mod engine;
 mod intake;
 mod writer;
 
@@ -46,24 +46,24 @@ pub type Open = Arc<dyn Fn(Peer) + Send + Sync>;
 const WAITS_FOR_TOKEN: &str = "/";
 
 /// What the namespaces of a node share.
-pub struct Lane {
+pub(super) struct Lane {
     /// Verifies tokens.
-    pub authenticate: Authenticate,
+    pub(super) authenticate: Authenticate,
     /// Serves peers.
-    pub open: Open,
+    pub(super) open: Open,
     /// Spawns the writers.
-    pub lifecycle: Lifecycle,
+    pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
-    pub leaving: watch::Receiver<Option<Leaving>>,
+    pub(super) leaving: watch::Receiver<Option<Leaving>>,
     /// The engine that these namespaces belong to.
-    pub engine: Weak<Engine>,
+    pub(super) engine: Weak<Engine>,
     /// Number of the next connection.
-    pub next_conn: AtomicU64,
+    pub(super) next_conn: AtomicU64,
 }
 
 /// One namespace: greets whoever connects to it.
 #[derive(Clone)]
-pub struct Namespace {
+pub(super) struct Namespace {
     path: Arc<str>,
     metrics: NamespaceMetrics,
     lane: Arc<Lane>,
@@ -75,13 +75,13 @@ type Waiting = Arc<Writer>;
 impl Namespace {
     /// The namespace `path`.
     #[must_use]
-    pub fn new(path: Arc<str>, lane: Arc<Lane>) -> Self {
+    pub(super) fn new(path: Arc<str>, lane: Arc<Lane>) -> Self {
         Self { metrics: NamespaceMetrics::new(&path), path, lane }
     }
 
     /// Its path, with the slash.
     #[must_use]
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         &self.path
     }
 

@@ -16,9 +16,9 @@ use crate::gateway::meter::Meter;
 
 /// Handle of a TCP connection that every request on it carries in its extensions.
 #[derive(Debug)]
-pub struct Transport {
+pub(super) struct Transport {
     /// The other end as the kernel sees it: a client or a proxy.
-    pub peer: IpAddr,
+    pub(super) peer: IpAddr,
     kill: CancellationToken,
     flow: OnceLock<Arc<Flow>>,
 }
@@ -26,19 +26,19 @@ pub struct Transport {
 impl Transport {
     /// A connection from `peer` that `kill` ends.
     #[must_use]
-    pub fn new(peer: IpAddr, kill: CancellationToken) -> Self {
+    pub(super) fn new(peer: IpAddr, kill: CancellationToken) -> Self {
         Self { peer, kill, flow: OnceLock::new() }
     }
 
     /// Ends the connection where it stands, also when its peer does not read: both directions
     /// fail from now on.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.kill.cancel();
     }
 
     /// From the response that is answered next, the connection is a WebSocket of the session
     /// that `flow` belongs to.
-    pub fn becomes_websocket(&self, flow: Arc<Flow>) {
+    pub(super) fn becomes_websocket(&self, flow: Arc<Flow>) {
         // A second upgrade of one TCP connection cannot happen: hyper has let go of it.
         self.flow.get_or_init(|| flow);
     }
@@ -46,7 +46,7 @@ impl Transport {
 
 /// The stream under a connection: hyper first and the WebSocket later write through it.
 #[derive(Debug)]
-pub struct Wire {
+pub(super) struct Wire {
     stream: TcpStream,
     transport: Arc<Transport>,
     /// Reading and writing are polled by two tasks, and each future wakes only one.
@@ -61,7 +61,7 @@ pub struct Wire {
 impl Wire {
     /// The stream of `transport`.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         stream: TcpStream,
         transport: Arc<Transport>,
         outbound_bytes: metrics::Counter,

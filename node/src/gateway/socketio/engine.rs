@@ -16,7 +16,7 @@ use crate::gateway::flow::ENGINE_PACKETS_MAX;
 use crate::gateway::socketio::Namespace;
 
 /// Where Socket.IO clients ask.
-pub const ENGINE_PATH: &str = "/socket.io";
+pub(in crate::gateway) const ENGINE_PATH: &str = "/socket.io";
 
 /// How long a session may do without a namespace.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const ENVELOPE_BYTES_MAX: usize = 4096;
 
 /// The engine with its sessions.
 #[derive(Clone)]
-pub struct Engine {
+pub(in crate::gateway) struct Engine {
     service: SocketIoService<Router>,
 }
 
@@ -40,7 +40,7 @@ impl Engine {
     /// An engine that serves the namespaces that `namespaces` makes. They are given the engine,
     /// which owns them, by a weak handle.
     #[must_use]
-    pub fn new(
+    pub(in crate::gateway) fn new(
         heartbeat: Heartbeat,
         limits: Limits,
         namespaces: impl FnOnce(&Weak<Self>) -> Vec<Namespace>,
@@ -68,7 +68,7 @@ impl Engine {
     }
 
     /// The engine's answer.
-    pub async fn call(&self, request: Request) -> Response {
+    pub(in crate::gateway) async fn call(&self, request: Request) -> Response {
         match self.service.clone().oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
@@ -78,7 +78,7 @@ impl Engine {
     /// Ends a polling session as if its client had: the engine offers no other way. A waiting
     /// poll is answered, the next one is told that the session is unknown, and the client
     /// reconnects. Without effect on a WebSocket.
-    pub async fn end_polling(&self, session: &str) {
+    pub(in crate::gateway) async fn end_polling(&self, session: &str) {
         const CLOSE_PACKET: &str = "1";
         let uri = format!("{ENGINE_PATH}/?EIO=4&transport=polling&sid={session}");
         let request = Request::post(uri).body(Body::from(CLOSE_PACKET));

@@ -1,0 +1,45 @@
+//! How many may come.
+
+use std::time::Duration;
+
+use crate::raw::{RawClient, get, open_polling, status};
+use crate::server::{Server, echo};
+
+const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+
+#[tokio::test]
+async fn an_address_that_opens_too_many_sessions_gets_429() {
+    let tune = |config: &mut parlance::gateway::config::Config| {
+        config.limits.connections_per_address = 3;
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    };
+    let server = Server::start(tune, echo).await;
+    let mut denied = 0;
+    for _ in 0..8 {
+        let answer = get(&server.address, POLLING, &[("x-forwarded-for", "192.0.2.1")]).await;
+        denied += usize::from(status(&answer) == 429);
+    }
+    // A second may have passed in between, hardly three.
+    assert!((1..=5).contains(&denied), "{denied}");
+    let answer = get(&server.address, POLLING, &[("x-forwarded-for", "192.0.2.2")]).await;
+    assert_eq!(status(&answer), 200, "{answer}");
+}
+
+#[tokio::test]
+async fn a_full_node_and_a_leaving_one_answer_503() {
+    let server = Server::start(|config| config.limits.connections = 2, echo).await;
+    let first = RawClient::connect(&server.address).await;
+    let second = open_polling(&server.address).await;
+    let answer = get(&server.address, POLLING, &[]).await;
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(answer.contains("retry-after: 5"), "{answer}");
+    drop(first);
+    server.sessions(1, Duration::from_secs(2)).await;
+    open_polling(&server.address).await;
+
+    server.lifecycle.stop_soft();
+    assert_eq!(status(&get(&server.address, POLLING, &[]).await), 503);
+    assert_eq!(status(&get(&server.address, "/page", &[]).await), 200);
+    let poll = format!("{POLLING}&sid={second}");
+    assert_eq!(status(&get(&server.address, &poll, &[]).await), 200);
+}
