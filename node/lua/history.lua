@@ -13,7 +13,8 @@ local head = { tonumber(meta[1]) or 0, tonumber(meta[2]) or 0, tonumber(meta[3])
 
 -- Whether the place is one of this log.
 local function is_known()
-  if SEQ == 0 then return EPOCH == head[1] end
+  -- Before the first entry nothing can have been lost, whatever epoch the room was in.
+  if SEQ == 0 then return true end
   local id = string.format('%.0f-0', SEQ)
   local entry = redis.call('XRANGE', KEYS[2], id, id)[1]
   return entry and header_of(entry[2][2]) == EPOCH

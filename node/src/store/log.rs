@@ -35,6 +35,8 @@ static HISTORY: LazyLock<Script> = LazyLock::new(|| {
 static ENTRY: LazyLock<Script> = LazyLock::new(|| {
     Script::new("entry", &[NO_WRITES, PAGES, include_str!("../../lua/entry.lua")])
 });
+static NEWEST: LazyLock<Script> =
+    LazyLock::new(|| Script::new("newest", &[NO_WRITES, include_str!("../../lua/newest.lua")]));
 
 /// Epoch, seq and nth, as scripts answer them.
 type Place = (u64, u64, u64);
@@ -137,6 +139,25 @@ impl Store {
                 Page::Reset { head: head_at(head), newest: decode_all(room, &records)? }
             }
         })
+    }
+
+    /// The newest entries up to and with `up_to`, oldest first: at most `count`, and about a
+    /// mebibyte. Epochs are not compared: see whether the last one is at `up_to`.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    pub async fn newest(
+        &self,
+        room: &RoomId,
+        up_to: Position,
+        count: usize,
+    ) -> Result<Vec<SharedEntry>, StoreError> {
+        let mut input = Input::default();
+        input.key(self.shard.keys.log(room));
+        input.number(up_to.seq.0);
+        input.number(count as u64);
+        let found: Vec<ByteBuf> = NEWEST.call(&self.shard.client, &input, PATIENCE).await?;
+        decode_all(room, &found)
     }
 
     /// The entry at exactly this place, if the log still has it.
