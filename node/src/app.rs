@@ -27,7 +27,8 @@ use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::{self, Sessions};
-use crate::store::{Config as StoreConfig, Store, StoreError, connect};
+use crate::store::config::Config as StoreConfig;
+use crate::store::{Store, StoreError, connect};
 use crate::telemetry::metrics;
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
