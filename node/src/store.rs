@@ -22,6 +22,8 @@ mod rooms;
 mod script;
 mod shard;
 mod subscriber;
+#[cfg(test)]
+mod test_redis;
 
 use std::sync::Arc;
 

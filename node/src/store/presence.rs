@@ -253,6 +253,11 @@ pub(crate) async fn reap(shard: &Shard, dead: NodeLife) -> Result<(), StoreError
     for partition in Partition::all() {
         while reap_pairs(shard, dead, partition).await? {}
     }
+    reap_life(shard, dead).await
+}
+
+/// Takes a dead life itself away, if it has nothing left.
+async fn reap_life(shard: &Shard, dead: NodeLife) -> Result<(), StoreError> {
     let mut input = shard.input(dead);
     for partition in Partition::all() {
         input.key(shard.keys.life_users(partition, dead));
@@ -300,3 +305,6 @@ async fn members<T>(
     };
     texts.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;
