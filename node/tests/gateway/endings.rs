@@ -204,3 +204,29 @@ async fn a_client_that_asks_for_namespaces_all_the_time_is_ended() {
     while client.next().await.is_some() {}
     server.sessions(0, Duration::from_secs(2)).await;
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_pings_is_ended() {
+    let tune = |config: &mut parlance::gateway::config::Config| {
+        config.heartbeat.interval_ms = 100;
+        config.heartbeat.timeout_ms = 200;
+    };
+    let server = Server::start(tune, echo).await;
+    let _client = RawClient::connect(&server.address).await;
+    server.sessions(0, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stops_reading_is_freed_by_the_kernel_if_nobody_else_notices() {
+    /// Says more than any kernel keeps, and does not mind.
+    async fn unmindful(mut peer: Peer) {
+        let filler = format!("\"{}\"", "x".repeat(10_000));
+        while peer.outbox.push(event("e", filler.clone())).is_ok() {
+            tokio::task::yield_now().await;
+        }
+        while peer.inbox.recv().await.is_some() {}
+    }
+    let server = Server::start(|_| (), unmindful).await;
+    let _client = RawClient::connect(&server.address).await;
+    server.sessions(0, Duration::from_secs(30)).await;
+}
