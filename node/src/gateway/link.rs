@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 
 use crate::auth::Credentials;
 use crate::gateway::flow::{Flow, Load};
@@ -25,7 +25,7 @@ pub(super) struct Link {
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
     /// The connection that carries the session once it is a WebSocket.
-    websocket: OnceLock<Arc<Transport>>,
+    websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
     session: OnceLock<String>,
     /// Bytes posted since the client last polled.
@@ -72,7 +72,12 @@ impl Link {
     /// Whether a WebSocket carries the session, or tries to.
     #[must_use]
     pub(super) fn is_websocket(&self) -> bool {
-        self.websocket.get().is_some()
+        self.websocket.initialized()
+    }
+
+    /// Resolves when the session has got a WebSocket.
+    pub(super) async fn websocket(&self) {
+        self.websocket.wait().await;
     }
 
     /// Ends the session's WebSocket, if it has one, also when the client reads nothing.
@@ -121,7 +126,7 @@ impl Links {
             address,
             credentials,
             flow: Arc::default(),
-            websocket: OnceLock::new(),
+            websocket: SetOnce::new(),
             session: OnceLock::new(),
             posted: AtomicUsize::new(0),
             connects: AtomicUsize::new(0),
