@@ -64,7 +64,8 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn of(query: &'a str) -> Self {
         let member = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name));
-        Self { session: member("sid="), is_websocket: member("transport=") == Some("websocket") }
+        let transport = member("transport=").and_then(|it| it.split('=').next());
+        Self { session: member("sid="), is_websocket: transport == Some("websocket") }
     }
 }
 
@@ -185,9 +186,10 @@ impl Door {
 
     async fn post(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
         // A body of unknown length is as long as one may be.
-        let bytes = request.body().size_hint().exact();
-        let bytes = bytes.and_then(|it| usize::try_from(it).ok());
-        if !link.may_post(bytes.unwrap_or(self.config.limits.message_bytes)) {
+        let longest = self.config.limits.message_bytes.get();
+        let length = request.body().size_hint().exact();
+        let bytes = length.map_or(longest, |it| usize::try_from(it).unwrap_or(longest));
+        if !link.may_post(bytes) {
             self.engine.end_polling(session).await;
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }

@@ -124,7 +124,9 @@ async fn packets_that_break_the_protocol_end_the_connection() {
 
 #[tokio::test]
 async fn a_polling_post_over_the_limit_gets_413() {
-    let server = Server::start(|config| config.limits.message_bytes = 10_000, echo).await;
+    let server =
+        Server::start(|config| config.limits.message_bytes = 10_000.try_into().unwrap(), echo)
+            .await;
     let session = open_polling(&server.address).await;
     let target = format!("{POLLING}&sid={session}");
     let body = format!("42[\"{}\"]", "x".repeat(20_000));
@@ -208,8 +210,8 @@ async fn a_client_that_asks_for_namespaces_all_the_time_is_ended() {
 #[tokio::test]
 async fn a_client_that_does_not_answer_pings_is_ended() {
     let tune = |config: &mut parlance::gateway::config::Config| {
-        config.heartbeat.interval_ms = 100;
-        config.heartbeat.timeout_ms = 200;
+        config.heartbeat.interval_ms = 100.try_into().unwrap();
+        config.heartbeat.timeout_ms = 200.try_into().unwrap();
     };
     let server = Server::start(tune, echo).await;
     let _client = RawClient::connect(&server.address).await;

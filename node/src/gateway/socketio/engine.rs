@@ -45,11 +45,11 @@ impl Engine {
         limits: Limits,
         namespaces: impl FnOnce(&Weak<Self>) -> Vec<Namespace>,
     ) -> Arc<Self> {
-        let packet_bytes = limits.message_bytes + ENVELOPE_BYTES_MAX;
+        let packet_bytes = limits.message_bytes.get().saturating_add(ENVELOPE_BYTES_MAX);
         let (service, io) = SocketIo::builder()
             .req_path(ENGINE_PATH)
-            .ping_interval(Duration::from_millis(heartbeat.interval_ms))
-            .ping_timeout(Duration::from_millis(heartbeat.timeout_ms))
+            .ping_interval(Duration::from_millis(heartbeat.interval_ms.get()))
+            .ping_timeout(Duration::from_millis(heartbeat.timeout_ms.get()))
             .connect_timeout(CONNECT_MAX)
             .max_buffer_size(ENGINE_PACKETS_MAX)
             // One bounds a polling request, the other two WebSocket messages and their frames.
