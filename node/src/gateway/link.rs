@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::{SetOnce, watch};
 
 use crate::auth::Credentials;
-use crate::gateway::flow::{Flow, Load};
+use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
 
 /// What the namespaces of a session share.
@@ -28,33 +28,16 @@ pub(super) struct Link {
     websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
     session: OnceLock<String>,
-    /// Bytes posted since the client last polled.
-    posted: AtomicUsize,
     /// Namespaces asked for, granted or not.
     connects: AtomicUsize,
     links: Arc<Links>,
 }
 
-/// Bytes that a polling client may post between two answered polls. The engine answers some packets
-/// by itself and keeps the answers: who posts without polling must not fill the memory with them.
-const POSTED_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Namespaces that a session may ask for: each costs the verification of a token.
+/// Namespaces that a session may ask for: each costs the verification of a token, or an answer that
+/// the engine keeps until the client takes it.
 const CONNECTS_MAX: usize = 64;
 
 impl Link {
-    /// Notes a post of so many bytes. `false`: too much without polling.
-    pub(super) fn may_post(&self, bytes: usize) -> bool {
-        let before = self.posted.fetch_add(bytes, Ordering::Relaxed);
-        before == 0 || before.saturating_add(bytes) <= POSTED_BYTES_MAX
-    }
-
-    /// Notes that a poll was answered with `packets` of the session's namespaces.
-    pub(super) fn polled(&self, packets: Load) {
-        self.posted.store(0, Ordering::Relaxed);
-        self.flow.written(packets);
-    }
-
     /// Notes that a namespace is asked for. `false`: too often.
     pub(super) fn may_connect(&self) -> bool {
         self.connects.fetch_add(1, Ordering::Relaxed) < CONNECTS_MAX
@@ -128,7 +111,6 @@ impl Links {
             flow: Arc::default(),
             websocket: SetOnce::new(),
             session: OnceLock::new(),
-            posted: AtomicUsize::new(0),
             connects: AtomicUsize::new(0),
             links: Arc::clone(self),
         })
