@@ -108,13 +108,17 @@ impl Counted {
         Self { metrics, is_websocket, since: Instant::now(), reason: CloseReason::Gone }
     }
 
-    /// A session that began with polling has become a WebSocket.
-    pub fn moved_to_websocket(&mut self) {
-        if !self.is_websocket {
-            self.metrics.polling.decrement(1);
-            self.metrics.websocket.increment(1);
-            self.is_websocket = true;
-        }
+    /// Whether it is counted as a WebSocket.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.is_websocket
+    }
+
+    /// A session that began with polling has got a WebSocket.
+    pub fn moves_to_websocket(&mut self) {
+        self.metrics.gauge(self.is_websocket).decrement(1);
+        self.is_websocket = true;
+        self.metrics.websocket.increment(1);
     }
 
     /// Why it will have ended; without it: the client went.
