@@ -112,8 +112,11 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     );
     lifecycle.spawn("report", report(store.clone(), hub.clone()));
 
-    let gateway =
-        Arc::new(Gateway::new(config.gateway(), behind(&dialects, &auth, sessions), lifecycle.clone()));
+    let gateway = Arc::new(Gateway::new(
+        config.gateway(),
+        behind(&dialects, &auth, sessions),
+        lifecycle.clone(),
+    ));
     let local = hub.clone();
     let cluster = store.clone();
     let sources = Sources {
@@ -123,7 +126,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
         cluster: Arc::new(move || cluster.figures()),
         health: store.health(),
     };
-    let internal = Listener::bind(config.internal_listen, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
+    let internal =
+        Listener::bind(config.internal_listen, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
     let internal = internal.await.map_err(cannot_listen(config.internal_listen))?;
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let (public_at, internal_at) = (public.address(), internal.address());
