@@ -8,4 +8,18 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod drain;
 mod harness;
+mod limits;
+mod messages;
+mod node_loss;
+mod order;
+mod presence;
+mod receipts;
+mod redis_down;
+mod refusals;
+mod repair;
+mod resume;
+mod slow;
+mod tokens;
+mod typing;

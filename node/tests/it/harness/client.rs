@@ -1,6 +1,7 @@
 //! A client that knows the wire and nothing of the server's code.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -105,6 +106,27 @@ impl Client {
         answer["error"].clone()
     }
 
+    /// Writes a message. Returns the answer, which must be yes.
+    pub(crate) async fn say(&mut self, room: &str, text: &str) -> Value {
+        self.ok("message:send", json!({ "conversationId": room, "content": text })).await
+    }
+
+    /// Writes messages in one burst. Returns the answers, which must all be yes.
+    pub(crate) async fn say_all(&mut self, room: &str, texts: &[String]) -> Vec<Value> {
+        let asked = texts.iter().map(|text| {
+            self.asking("message:send", &json!({ "conversationId": room, "content": text }))
+        });
+        let (ids, burst): (Vec<u64>, Vec<String>) = asked.unzip();
+        self.send(burst).await;
+        let mut answers = Vec::new();
+        for id in ids {
+            let answer = self.answer(id).await;
+            assert_eq!(answer["ok"], json!(true), "a message was answered {answer}");
+            answers.push(answer);
+        }
+        answers
+    }
+
     /// The next event of this name, whatever else came before it.
     pub(crate) async fn expect(&mut self, name: &str) -> Value {
         self.expect_within(name, SOON).await
@@ -171,6 +193,16 @@ impl Client {
     pub(crate) fn look<T>(&self, question: impl FnOnce(&Journal) -> T) -> T {
         question(&self.journal.borrow())
     }
+}
+
+/// The texts of messages.
+pub(crate) fn contents(messages: &[Value]) -> Vec<&str> {
+    messages.iter().filter_map(|it| it["content"].as_str()).collect()
+}
+
+/// Texts that tell their place: `1`, `2`, …
+pub(crate) fn numbered(numbers: RangeInclusive<usize>) -> Vec<String> {
+    numbers.map(|it| it.to_string()).collect()
 }
 
 /// The newest events in short, for a failure's message.
