@@ -1,1 +1,167 @@
-//! chat
+//! What clients ask, decided: who may come in, what is stored, how often.
+//!
+//! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
+//! every other node. Refusals carry codes; dialects spell them.
+
+mod quotas;
+mod receipts;
+mod rooms;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use crate::chat::quotas::Quotas;
+use crate::chat::receipts::ReadMark;
+use crate::domain::command::Draft;
+use crate::domain::event::{Event, Origin};
+use crate::domain::id::{ConnId, MessageId, RoomId};
+use crate::domain::message::Message;
+use crate::domain::presence::Status;
+use crate::domain::quota::Limit;
+use crate::domain::receipt::Handed;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::reply::Reply;
+use crate::domain::role::Actor;
+use crate::domain::room::RoomPolicy;
+use crate::domain::signal::Signal;
+use crate::domain::topic::Topic;
+use crate::lifecycle::Lifecycle;
+use crate::store::{Append, AppendError, Store, StoreError};
+
+/// `rooms`: what happens to rooms that nobody has made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `members`: only rooms that exist or that a token grants; `open`: a first join makes a room.
+    pub policy: RoomPolicy,
+}
+
+/// The chat core. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    store: Store,
+    policy: RoomPolicy,
+    quotas: std::sync::Arc<Quotas>,
+    reads: mpsc::Sender<ReadMark>,
+}
+
+/// Who asks, on which connection, and how often the user may.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// On which connection.
+    pub conn: ConnId,
+    /// Whether the user is connected to other nodes too.
+    pub is_spread: bool,
+    /// The limit that the command counts against; `None`: none.
+    pub limit: Option<Limit>,
+}
+
+impl Chat {
+    /// Starts the receipts' task; `handed` tells it what was handed to live connections.
+    #[must_use]
+    pub fn start(
+        config: Config,
+        store: &Store,
+        handed: mpsc::Receiver<Handed>,
+        lifecycle: &Lifecycle,
+    ) -> Self {
+        let reads = receipts::start(store.clone(), handed, lifecycle);
+        let quotas = std::sync::Arc::new(Quotas::default());
+        Self { store: store.clone(), policy: config.policy, quotas, reads }
+    }
+
+    /// Whether the actor may hear the room. Under the open policy, or with a grant in the token,
+    /// an unknown room is made.
+    ///
+    /// # Errors
+    /// Denied, no such room, or Redis could not be asked.
+    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<(), Refusal> {
+        rooms::admit(&self.store, self.policy, actor, room).await
+    }
+
+    /// Stores a message of a room that the connection has joined.
+    ///
+    /// # Errors
+    /// Too often, a reserved or closed room, a full store, or Redis could not be asked: then
+    /// the outcome says whether a retry with the same `clientMessageId` is needed.
+    pub async fn send(&self, asker: Asker<'_>, draft: Draft) -> Result<Reply, Refusal> {
+        rooms::may_send(asker.actor, &draft.room)?;
+        self.quotas.take(&self.store, asker, "messages").await?;
+        let sender = asker.actor.participant.clone();
+        let append = Append {
+            room: draft.room.clone(),
+            sender: Some(sender.id.clone()),
+            client_message_id: draft.client_message_id.clone(),
+            origin: Some((asker.conn, None)),
+            event: Event::MessagePosted(Message {
+                sender,
+                text: draft.text,
+                kind: draft.kind,
+                client_message_id: draft.client_message_id,
+            }),
+        };
+        let appended = match self.store.append(append).await {
+            Ok(appended) => appended,
+            Err(AppendError::Refused(refusal)) => return Err(refusal),
+            Err(AppendError::Failed(error)) => {
+                debug!(%error, outcome = error.outcome.as_str(), "a message was not stored");
+                return Err(Refusal::Unavailable(error.outcome));
+            }
+        };
+        Ok(Reply::Sent {
+            message: MessageId::new(&draft.room, appended.position),
+            room: draft.room,
+            position: appended.position,
+            at: appended.at,
+        })
+    }
+
+    /// Moves the user's read mark of a joined room. Marks are written a few times a second, so the
+    /// answer does not wait for it; a mark that is lost is a receipt that is lost.
+    ///
+    /// # Errors
+    /// Too many marks wait.
+    pub fn mark_read(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        message: MessageId,
+    ) -> Result<Reply, Refusal> {
+        let mark =
+            ReadMark { room: room.clone(), user: actor.id().clone(), to: message.position() };
+        match self.reads.try_send(mark) {
+            Ok(()) => Ok(Reply::Marked),
+            Err(_full) => Err(Refusal::Busy { retry_after: Duration::from_secs(1) }),
+        }
+    }
+
+    /// Tells a joined room that the user types, or has stopped.
+    pub fn tell_typing(&self, asker: Asker<'_>, room: &RoomId, active: bool) {
+        let node = *self.store.life().borrow();
+        let origin = Origin { node, conn: asker.conn, request: None };
+        let user = asker.actor.participant.clone();
+        self.store.signal(Topic::Room(room.clone()), Signal::Typing { user, origin, active });
+    }
+
+    /// Sets what the user is seen as.
+    ///
+    /// # Errors
+    /// Too often, or Redis could not be asked.
+    pub async fn set_status(&self, asker: Asker<'_>, status: Status) -> Result<Reply, Refusal> {
+        self.quotas.take(&self.store, asker, "statuses").await?;
+        self.store.set_status(asker.actor.id(), status).await.map_err(unavailable)?;
+        Ok(Reply::StatusSet { status })
+    }
+}
+
+/// Redis could not be asked, and nothing that would be stored twice was at stake.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn unavailable(error: StoreError) -> Refusal {
+    debug!(%error, "redis could not be asked");
+    Refusal::Unavailable(Outcome::Refused)
+}

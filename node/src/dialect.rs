@@ -3,10 +3,32 @@
 //! A dialect is compiled once at start. Decoding turns a packet into a [`Command`] whose every
 //! value is right; encoding writes a [`Notice`] straight into text, once per dialect and node.
 
+pub mod check;
+mod compile;
+mod file;
+mod json;
+mod offer;
+mod pattern;
+mod request;
+mod shape;
+pub mod source;
+mod template;
+mod words;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::dialect::check::{Fault, Faults};
+use crate::dialect::offer::Occasion;
+use crate::dialect::pattern::Pattern;
+use crate::dialect::request::{Deed, Given, Rules};
+use crate::dialect::source::Source;
+use crate::dialect::template::Template;
+use crate::dialect::words::Words;
 use crate::domain::command::Command;
 use crate::domain::notice::Notice;
 use crate::domain::quota::Limit;
@@ -44,7 +66,7 @@ pub struct Spoken {
     pub frame: Arc<Frame>,
 }
 
-/// The bounds that a dialect's seed names. Configuration may override them.
+/// The bounds that a dialect's file names. Configuration may override them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
     /// Events of one connection, joins and leaves aside; `None`: no limit.
@@ -86,72 +108,292 @@ pub struct Answer {
     pub events: Vec<Arc<Frame>>,
 }
 
+/// An event's name and payload as the file spells them.
+#[derive(Debug)]
+struct Utterance {
+    event: Arc<str>,
+    payload: Template,
+}
+
+impl Utterance {
+    /// `None`: what the application gave as JSON is none.
+    fn speak(&self, words: &Words<'_>) -> Option<Arc<Frame>> {
+        let payload = self.payload.write(words).ok()?;
+        Some(Arc::new(Frame { event: Arc::clone(&self.event), payload }))
+    }
+}
+
+/// An event that clients may send.
+#[derive(Debug)]
+struct ClientEvent {
+    /// Where the file names it.
+    line: usize,
+    /// The ways to write its arguments; the first that fits is taken.
+    patterns: Vec<Pattern>,
+    /// Values that the file gives.
+    fixed: Given,
+    deed: Deed,
+    ack: Template,
+    answers: Vec<Utterance>,
+    /// How a refusal of this event is told, where not as all others.
+    refused: Option<Utterance>,
+}
+
+/// A dialect's own code, and text, for one of the core's codes.
+#[derive(Debug)]
+struct Spelling {
+    code: Arc<str>,
+    message: Option<Arc<str>>,
+}
+
 /// One compiled protocol.
 #[derive(Debug)]
-pub struct Dialect {}
+pub struct Dialect {
+    name: Arc<str>,
+    namespaces: Vec<Arc<str>>,
+    rates: Rates,
+    rules: Rules,
+    codes: Vec<(&'static str, Spelling)>,
+    refused: Utterance,
+    refusal_ack: Template,
+    client: BTreeMap<Arc<str>, ClientEvent>,
+    server: HashMap<Occasion, (Audience, Arc<Utterance>)>,
+}
+
+/// Why a template that takes no JSON from the application always writes JSON.
+const SPELLED: &str = "only room updates and notifications hold JSON that was not made here";
 
 impl Dialect {
     /// The file's name without its ending.
+    #[must_use]
     pub fn name(&self) -> &str {
-        unimplemented!()
+        &self.name
     }
 
     /// The bounds that the file names.
+    #[must_use]
     pub fn rates(&self) -> Rates {
-        unimplemented!()
+        self.rates
     }
 
-    /// The notice in this dialect's words; `None`: the dialect has no event for it.
-    pub fn encode(&self, _notice: &Notice) -> Option<Spoken> {
-        unimplemented!()
+    /// The notice in this dialect's words; `None`: the dialect has no event for it, or the
+    /// application's JSON in it is none.
+    #[must_use]
+    pub fn encode(&self, notice: &Notice) -> Option<Spoken> {
+        let (to, utterance) = self.server.get(&Occasion::of(notice))?;
+        let frame = utterance.speak(&Words::of_notice(notice, self.rules.ids))?;
+        Some(Spoken { to: *to, frame })
     }
 
-    /// The answer yes to `event`.
-    pub fn reply(&self, _event: &str, _reply: &Reply) -> Answer {
-        unimplemented!()
+    /// The answer yes to `event`; a plain yes to an event that the dialect does not know.
+    #[must_use]
+    pub fn reply(&self, event: &str, reply: &Reply) -> Answer {
+        let words = Words::of_reply(reply, self.rules.ids);
+        match self.client.get(event) {
+            Some(event) => Answer {
+                ack: Arc::from(event.ack.write(&words).expect(SPELLED)),
+                events: event.answers.iter().filter_map(|it| it.speak(&words)).collect(),
+            },
+            None => {
+                let ack = RawValue::from_string(r#"{"ok":true}"#.to_owned());
+                Answer { ack: Arc::from(ack.expect("it is JSON")), events: Vec::new() }
+            }
+        }
     }
 
     /// The answer no, for an acknowledgement.
-    pub fn refusal_ack(&self, _refusal: &Refusal) -> Arc<RawValue> {
-        unimplemented!()
+    #[must_use]
+    pub fn refusal_ack(&self, refusal: &Refusal) -> Arc<RawValue> {
+        Arc::from(self.refusal_ack.write(&self.words_of(refusal)).expect(SPELLED))
     }
 
     /// The answer no as an event, where `event` (if any is known) was not to be acknowledged.
-    pub fn refusal_event(&self, _event: Option<&str>, _refusal: &Refusal) -> Arc<Frame> {
-        unimplemented!()
+    #[must_use]
+    pub fn refusal_event(&self, event: Option<&str>, refusal: &Refusal) -> Arc<Frame> {
+        let own = event.and_then(|event| self.client.get(event)?.refused.as_ref());
+        own.unwrap_or(&self.refused).speak(&self.words_of(refusal)).expect(SPELLED)
+    }
+
+    /// The faults of `later`, which stands in `file`, where it claims an event of this dialect on
+    /// a namespace of both. Authentication belongs to the connection, so all may claim it.
+    fn quarrels(&self, later: &Self, file: &Arc<str>) -> Vec<Fault> {
+        let is_shared = |namespace: &&Arc<str>| self.namespaces.contains(namespace);
+        let Some(namespace) = later.namespaces.iter().find(is_shared) else {
+            return Vec::new();
+        };
+        let claimed = later.client.iter().filter(|(name, event)| {
+            let earlier = self.client.get(*name).map(|earlier| earlier.deed);
+            earlier.is_some_and(|deed| deed != Deed::Authenticate || deed != event.deed)
+        });
+        let fault = |(name, event): (&Arc<str>, &ClientEvent)| Fault {
+            file: Arc::clone(file),
+            line: event.line,
+            cause: format!("dialect `{}` claims `{name}` on `{namespace}` already", self.name),
+        };
+        claimed.map(fault).collect()
+    }
+
+    fn words_of(&self, refusal: &Refusal) -> Words<'_> {
+        let core = refusal.code();
+        let spelling = self.codes.iter().find(|(code, _)| *code == core).map(|(_, it)| it);
+        let text = match spelling.and_then(|it| it.message.as_deref()) {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(refusal.to_string()),
+        };
+        Words::of_refusal(refusal, spelling.map_or(core, |it| &it.code), text)
+    }
+}
+
+impl ClientEvent {
+    /// The command that these arguments ask for.
+    fn command(&self, args: &[&RawValue], rules: Rules) -> Result<Command, Refusal> {
+        let given = pattern::take(&self.patterns, args, &self.fixed, rules);
+        let command = self.deed.command(given.map_err(Refusal::invalid)?);
+        command.ok_or_else(|| Refusal::invalid("incomplete arguments"))
     }
 }
 
 /// All compiled dialects.
 #[derive(Debug)]
-pub struct Dialects {}
+pub struct Dialects {
+    all: Vec<Dialect>,
+    namespaces: BTreeMap<Arc<str>, Vec<DialectId>>,
+}
+
+/// Arguments that a pattern may look at; further ones are dropped unread.
+const ARGS_MAX: usize = 16;
+
+/// Numbers of dialects are bytes; few clusters need a sixth protocol.
+const DIALECTS_MAX: usize = 64;
 
 impl Dialects {
+    /// The dialects that ship inside the binary.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::compile(&Source::builtin()).expect("the tests compile the files that are built in")
+    }
+
+    /// The dialects of the binary and those of a folder; a file there whose name is that of a
+    /// dialect of the binary replaces it.
+    ///
+    /// # Errors
+    /// Every fault of every file; a folder or file that cannot be read.
+    pub fn load(folder: &Path) -> Result<Self, Faults> {
+        Self::compile(&Source::all(Some(folder))?)
+    }
+
+    /// Compiles these files, and sees whether they get along on their namespaces.
+    ///
+    /// # Errors
+    /// Every fault of every file.
+    pub fn compile(sources: &[Source]) -> Result<Self, Faults> {
+        let (mut all, mut faults) = (Vec::new(), Vec::new());
+        if let Some(source) = sources.get(DIALECTS_MAX) {
+            let cause = format!("more than {DIALECTS_MAX} dialects");
+            faults.push(Fault { file: Arc::clone(&source.file), line: 0, cause });
+        }
+        for source in sources {
+            match compile::compile(source) {
+                Ok(dialect) => all.push((source, dialect)),
+                Err(found) => faults.extend(found),
+            }
+        }
+        for (index, (source, dialect)) in all.iter().enumerate() {
+            let earlier = all.iter().take(index).map(|(_, earlier)| earlier);
+            faults.extend(earlier.flat_map(|it| it.quarrels(dialect, &source.file)));
+        }
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        let mut namespaces: BTreeMap<Arc<str>, Vec<DialectId>> = BTreeMap::new();
+        for (number, (_, dialect)) in (0..=u8::MAX).zip(&all) {
+            for namespace in &dialect.namespaces {
+                namespaces.entry(Arc::clone(namespace)).or_default().push(DialectId(number));
+            }
+        }
+        let all = all.into_iter().map(|(_, dialect)| dialect).collect();
+        Ok(Self { all, namespaces })
+    }
+
     /// The dialect with this number.
-    pub fn get(&self, _id: DialectId) -> &Dialect {
-        unimplemented!()
+    ///
+    /// # Panics
+    /// The number is not one that these dialects gave out.
+    #[must_use]
+    pub fn get(&self, id: DialectId) -> &Dialect {
+        &self.all[usize::from(id.0)]
     }
 
     /// The dialect with this name.
-    pub fn by_name(&self, _name: &str) -> Option<DialectId> {
-        unimplemented!()
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<DialectId> {
+        let named = |it: &(u8, &Dialect)| it.1.name() == name;
+        (0..=u8::MAX).zip(&self.all).find(named).map(|(number, _)| DialectId(number))
     }
 
     /// How many there are; numbers run from 0.
+    #[must_use]
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether the dialect is spoken on the namespace.
+    #[must_use]
+    pub fn speaks(&self, dialect: DialectId, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|it| it.contains(&dialect))
+    }
+
+    /// The namespace's dialect, where it has exactly one.
+    #[must_use]
+    pub fn only_one(&self, namespace: &str) -> Option<DialectId> {
+        match self.namespaces.get(namespace)?.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        }
     }
 
     /// All namespaces that some dialect is spoken on, with their dialects.
+    #[must_use]
     pub fn namespaces(&self) -> Vec<(Arc<str>, Vec<DialectId>)> {
-        unimplemented!()
+        let pair = |(name, ids): (&Arc<str>, &Vec<DialectId>)| (Arc::clone(name), ids.clone());
+        self.namespaces.iter().map(pair).collect()
     }
 
     /// Understands one packet: the JSON array `["name", …arguments]` of an event on `namespace`.
     ///
     /// # Errors
     /// No JSON, too deep, an unknown event, or arguments of the wrong shape.
-    pub fn decode(&self, _namespace: &str, _packet: &str) -> Result<Request, Malformed> {
-        unimplemented!()
+    pub fn decode(&self, namespace: &str, packet: &str) -> Result<Request, Malformed> {
+        let unknown = |refusal| Malformed { dialect: None, event: None, refusal };
+        if json::is_too_deep(packet) {
+            return Err(unknown(Refusal::invalid("nested too deep")));
+        }
+        let elements = json::elements(packet, 1 + ARGS_MAX)
+            .map_err(|_no_json| unknown(Refusal::invalid("no JSON array")))?;
+        let name = elements.first().and_then(|name| json::text(name.get()));
+        let name = name.ok_or_else(|| unknown(Refusal::invalid("the event has no name")))?;
+        let (id, name, event) =
+            self.event(namespace, &name).ok_or_else(|| unknown(Refusal::UnknownEvent))?;
+        let name = Arc::clone(name);
+        match event.command(elements.get(1..).unwrap_or_default(), self.get(id).rules) {
+            Ok(command) => Ok(Request { dialect: id, event: name, command }),
+            Err(refusal) => Err(Malformed { dialect: Some(id), event: Some(name), refusal }),
+        }
+    }
+
+    fn event(&self, namespace: &str, name: &str) -> Option<(DialectId, &Arc<str>, &ClientEvent)> {
+        self.namespaces.get(namespace)?.iter().find_map(|&id| {
+            let (name, event) = self.get(id).client.get_key_value(name)?;
+            Some((id, name, event))
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ pub mod notice;
 pub mod position;
 pub mod presence;
 pub mod quota;
+pub mod receipt;
 pub mod refusal;
 pub mod reply;
 pub mod role;

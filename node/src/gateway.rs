@@ -1,1 +1,164 @@
-//! gateway
+//! The door for clients: takes their connections, speaks Socket.IO with them, and turns each
+//! namespace of each into a [`Peer`].
+//!
+//! What a client says is not understood here, and what it hears is not made here.
+
+pub mod accept;
+mod address;
+mod admission;
+pub mod config;
+mod credentials;
+mod door;
+mod drain;
+mod flow;
+mod link;
+mod meter;
+pub mod metrics;
+pub mod origin;
+mod socketio;
+mod transport;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::any;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::auth::{AuthFailure, Credentials, Identity};
+use crate::gateway::accept::Listener;
+use crate::gateway::admission::Admission;
+use crate::gateway::config::Config;
+use crate::gateway::door::Door;
+use crate::gateway::drain::{FLUSH_MAX, Leaving};
+use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
+use crate::gateway::socketio::{Lane, Namespace};
+use crate::lifecycle::Lifecycle;
+use crate::session::peer::Peer;
+
+/// TCP connections beside those of sessions: probes, pages, second requests of polling clients.
+const SPARE_TRANSPORTS: usize = 1000;
+
+/// TCP connections where sessions are not limited.
+const TRANSPORTS_MAX: usize = 1_000_000;
+
+/// Verifies what a handshake showed; `Ok(None)`: it showed nothing.
+pub type Authenticate =
+    Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
+
+/// Takes a peer and returns at once: the session runs as a task of its own.
+pub type Open = Arc<dyn Fn(Peer) + Send + Sync>;
+
+/// What is behind the door.
+#[derive(Clone)]
+pub struct Behind {
+    /// The namespaces that are served, with their slashes.
+    pub namespaces: Vec<Arc<str>>,
+    /// The cookies that may hold a token, in order.
+    pub cookies: Vec<String>,
+    /// Verifies tokens.
+    pub authenticate: Authenticate,
+    /// Serves peers.
+    pub open: Open,
+}
+
+impl std::fmt::Debug for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Behind").field("namespaces", &self.namespaces).finish_non_exhaustive()
+    }
+}
+
+/// The gateway of a node.
+pub struct Gateway {
+    door: Arc<Door>,
+    leaving: watch::Sender<Option<Leaving>>,
+    kill: CancellationToken,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("open", &self.door.links.open_count()).finish()
+    }
+}
+
+impl Gateway {
+    /// Sets up everything but the listeners.
+    #[must_use]
+    pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
+        let (leaving, told_to_leave) = watch::channel(None);
+        let engine = Engine::new(config.heartbeat, config.limits, |engine| {
+            let lane = Arc::new(Lane {
+                authenticate: behind.authenticate,
+                open: behind.open,
+                lifecycle: lifecycle.clone(),
+                leaving: told_to_leave,
+                engine: Weak::clone(engine),
+                next_conn: AtomicU64::new(1),
+            });
+            let paths = behind.namespaces.into_iter();
+            paths.map(|path| Namespace::new(path, Arc::clone(&lane))).collect()
+        });
+        let door = Door {
+            admission: Admission::new(config.limits),
+            cookies: behind.cookies,
+            links: Arc::default(),
+            engine,
+            lifecycle,
+            config,
+        };
+        Self { door: Arc::new(door), leaving, kill: CancellationToken::new() }
+    }
+
+    /// Binds the public listener.
+    ///
+    /// # Errors
+    /// The address is taken or not this machine's.
+    pub async fn listen(&self) -> std::io::Result<Listener> {
+        let sessions = self.door.config.limits.connections;
+        let transports_max = match sessions {
+            0 => TRANSPORTS_MAX,
+            // A polling client has two requests under way.
+            sessions => sessions.saturating_mul(2).saturating_add(SPARE_TRANSPORTS),
+        };
+        Listener::bind(self.door.config.listen, transports_max, self.kill.child_token()).await
+    }
+
+    /// Everything that the public port serves: Socket.IO, and `pages` for all other paths.
+    pub fn router(&self, pages: Router) -> Router {
+        let origins = Arc::new(self.door.config.cors.origins.clone());
+        let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
+        pages
+            .route(ENGINE_PATH, socket_io.clone())
+            .route(&format!("{ENGINE_PATH}/"), socket_io)
+            .layer(from_fn_with_state(origins, door::check_origin))
+    }
+
+    /// Open sessions.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.door.links.open_count()
+    }
+
+    /// Leaves: waits until proxies have noticed, then closes connections one after the other, each
+    /// with what it still had to hear. Resolves when all are gone or the time for it is over. New
+    /// sessions are refused from the soft stop on, which comes first.
+    pub async fn drain(&self) {
+        let began = Instant::now();
+        let settings = self.door.config.drain;
+        sleep(settings.notice()).await;
+        let left = settings.whole().saturating_sub(settings.notice());
+        // The last connection closed still has time to be flushed.
+        let spread = left.saturating_sub(FLUSH_MAX) / 2;
+        info!(sessions = self.open_count(), "closing all connections");
+        self.leaving.send_replace(Some(Leaving { begins: Instant::now(), spread }));
+        let links = &self.door.links;
+        if timeout_at(began + settings.whole(), links.all_gone()).await.is_err() {
+            warn!(sessions = self.open_count(), "connections are left and are cut off");
+        }
+        self.kill.cancel();
+    }
+}

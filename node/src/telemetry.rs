@@ -1,1 +1,4 @@
-//! telemetry
+//! How a node is watched from outside: its log and its metrics.
+
+pub mod logging;
+pub mod metrics;

@@ -76,14 +76,6 @@ impl Entry {
     pub fn id(&self) -> MessageId {
         MessageId::new(&self.room, self.position)
     }
-
-    /// Whether `conn` of the node's life `node` caused it.
-    #[must_use]
-    pub fn is_from(&self, node: NodeLife, conn: ConnId) -> bool {
-        // A connection outlives a change of incarnation, so only the index is compared: connection
-        // numbers are never reused within a process, and two processes never share an index.
-        self.origin.as_ref().is_some_and(|it| it.node.index == node.index && it.conn == conn)
-    }
 }
 
 /// An entry shared by everyone who is handed it.

@@ -40,8 +40,6 @@ pub enum Notice {
         room: RoomId,
         /// Who.
         user: Participant,
-        /// What the user is seen as.
-        status: Status,
     },
     /// A user's last connection has left a joined room.
     Left {
@@ -49,6 +47,15 @@ pub enum Notice {
         room: RoomId,
         /// Who.
         user: Participant,
+    },
+    /// To a joiner: somebody is in the room already.
+    Present {
+        /// Which.
+        room: RoomId,
+        /// Who.
+        user: Participant,
+        /// What the user is seen as.
+        status: Status,
     },
     /// Somebody in a joined room is seen as online, away or busy now.
     UserOnline {

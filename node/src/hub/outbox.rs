@@ -4,6 +4,7 @@
 //! that is too far behind is told to leave (`TooSlow`): it resumes from its position, and nobody
 //! waits for it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,6 +48,18 @@ impl Outgoing {
     }
 }
 
+/// Marks news about a user that reaches a connection through several rooms and is told once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Once {
+    /// Hash of the user's id.
+    pub user: u64,
+    /// Version of the user's presence: a higher one is newer news.
+    pub version: u64,
+}
+
+/// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
+const REMEMBERED_USERS_MAX: usize = 4096;
+
 /// The outbox was full; its connection is being closed as too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the outbox is full")]
@@ -72,15 +85,16 @@ impl Gauge {
 /// The writing end: cheap to clone, never waits.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    sender: mpsc::Sender<Outgoing>,
+    sender: mpsc::Sender<(Outgoing, Option<Once>)>,
     gauge: Arc<Gauge>,
 }
 
 /// The reading end, for the connection's gateway.
 #[derive(Debug)]
 pub struct OutboxReader {
-    receiver: mpsc::Receiver<Outgoing>,
+    receiver: mpsc::Receiver<(Outgoing, Option<Once>)>,
     gauge: Arc<Gauge>,
+    told: HashMap<u64, u64>,
 }
 
 /// A new, empty outbox.
@@ -88,7 +102,10 @@ pub struct OutboxReader {
 pub fn outbox() -> (Outbox, OutboxReader) {
     let (sender, receiver) = mpsc::channel(OUTBOX_FRAMES_MAX);
     let gauge = Arc::new(Gauge::default());
-    (Outbox { sender, gauge: Arc::clone(&gauge) }, OutboxReader { receiver, gauge })
+    (
+        Outbox { sender, gauge: Arc::clone(&gauge) },
+        OutboxReader { receiver, gauge, told: HashMap::new() },
+    )
 }
 
 impl Outbox {
@@ -98,13 +115,25 @@ impl Outbox {
     /// [`Overflow`] when too much waits: [`Self::overflowed`] resolves, and nothing more is taken
     /// in order that no hole is written. A connection that is gone takes everything silently.
     pub fn push(&self, outgoing: Outgoing) -> Result<(), Overflow> {
+        self.put(outgoing, None)
+    }
+
+    /// Adds news about a user, which is dropped where the connection has been told already.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_once(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
+        self.put(outgoing, Some(once))
+    }
+
+    fn put(&self, outgoing: Outgoing, once: Option<Once>) -> Result<(), Overflow> {
         let bytes = outgoing.bytes();
         let before = self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
         if before != 0 && OUTBOX_BYTES_MAX < before + bytes {
             return self.overflow();
         }
         self.gauge.frames.fetch_add(1, Ordering::AcqRel);
-        match self.sender.try_send(outgoing) {
+        match self.sender.try_send((outgoing, once)) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
         }
@@ -116,6 +145,12 @@ impl Outbox {
         self.gauge.bytes.fetch_add(OUTBOX_BYTES_MAX, Ordering::AcqRel);
         self.gauge.overflowed.notify_one();
         Err(Overflow)
+    }
+
+    /// Whether nobody reads any more: the connection is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
     }
 
     /// Resolves once when a push did not fit. One waiter: the session.
@@ -140,24 +175,41 @@ impl Outbox {
 impl OutboxReader {
     /// The next thing to write; `None` when every writing end is gone.
     pub async fn next(&mut self) -> Option<Outgoing> {
-        let outgoing = self.receiver.recv().await?;
-        self.taken(&outgoing);
-        Some(outgoing)
+        loop {
+            let (outgoing, once) = self.receiver.recv().await?;
+            if self.takes(&outgoing, once) {
+                return Some(outgoing);
+            }
+        }
     }
 
     /// The next thing to write, if one is ready.
     pub fn try_next(&mut self) -> Option<Outgoing> {
-        let outgoing = self.receiver.try_recv().ok()?;
-        self.taken(&outgoing);
-        Some(outgoing)
+        loop {
+            let (outgoing, once) = self.receiver.try_recv().ok()?;
+            if self.takes(&outgoing, once) {
+                return Some(outgoing);
+            }
+        }
     }
 
-    fn taken(&self, outgoing: &Outgoing) {
+    fn takes(&mut self, outgoing: &Outgoing, once: Option<Once>) -> bool {
         self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
         self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
         if self.gauge.is_half_empty() {
             self.gauge.half_empty.notify_one();
         }
+        once.is_none_or(|once| self.is_news(once))
+    }
+
+    fn is_news(&mut self, once: Once) -> bool {
+        if self.told.len() == REMEMBERED_USERS_MAX && !self.told.contains_key(&once.user) {
+            self.told.clear();
+        }
+        let told = self.told.entry(once.user).or_default();
+        let is_news = *told < once.version;
+        *told = once.version.max(*told);
+        is_news
     }
 }
 
@@ -187,6 +239,15 @@ mod tests {
         let (outbox, _reader) = outbox();
         outbox.push(event(2 * OUTBOX_BYTES_MAX)).unwrap();
         assert_eq!(outbox.push(event(1)), Err(Overflow));
+    }
+
+    #[tokio::test]
+    async fn news_about_a_user_is_told_once_per_version() {
+        let (outbox, mut reader) = outbox();
+        for (user, version) in [(1, 5), (1, 5), (2, 5), (1, 4), (1, 6)] {
+            outbox.push_once(event(1), Once { user, version }).unwrap();
+        }
+        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 3);
     }
 
     #[tokio::test]

@@ -1,0 +1,173 @@
+//! What the claims of a well signed token mean.
+//!
+//! A claim that is there must have its type, or the whole token is refused: a mistake of an issuer
+//! then shows at once, instead of as a missing right. A null counts as absent.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::auth::config::{ClaimPaths, Config};
+use crate::auth::{AuthFailure, Identity};
+use crate::domain::id::UserId;
+use crate::domain::role::{Actor, Grant, Participant, Role};
+use crate::domain::time::Timestamp;
+
+type Claims = Map<String, Value>;
+
+/// How far the clocks of issuer and node may differ.
+const LEEWAY_MS: u64 = 30_000;
+
+/// End of the year 9999 in seconds since 1970: what follows is no time that JavaScript can show.
+const SECONDS_MAX: u64 = 253_402_300_799;
+
+/// Longest display name in characters; the rest is cut off.
+const NAME_CHARS_MAX: usize = 100;
+
+const USER_NAMES: [&str; 3] = ["sub", "userId", "id"];
+const NAME_NAMES: [&str; 3] = ["name", "username", "userName"];
+
+/// What is asked of the claims.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    issuer: Option<String>,
+    audience: Option<String>,
+    paths: ClaimPaths,
+}
+
+impl Rules {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            paths: config.claims.clone(),
+        }
+    }
+
+    /// Who these claims name at `now`.
+    pub(crate) fn identity(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Identity, AuthFailure> {
+        let expires_at = lifetime(claims, now)?;
+        self.check_issuer(claims)?;
+        self.check_audience(claims)?;
+        let actor = self.actor(claims).ok_or(AuthFailure::Claims)?;
+        Ok(Identity { actor, expires_at })
+    }
+
+    fn check_issuer(&self, claims: &Claims) -> Result<(), AuthFailure> {
+        let Some(wanted) = &self.issuer else { return Ok(()) };
+        let is_wanted = claims.get("iss").and_then(Value::as_str) == Some(wanted);
+        if is_wanted { Ok(()) } else { Err(AuthFailure::Claims) }
+    }
+
+    fn check_audience(&self, claims: &Claims) -> Result<(), AuthFailure> {
+        let Some(wanted) = &self.audience else { return Ok(()) };
+        let is_wanted = match claims.get("aud") {
+            Some(Value::String(one)) => one == wanted,
+            Some(Value::Array(many)) => many.iter().any(|it| it.as_str() == Some(wanted)),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {
+                false
+            }
+        };
+        if is_wanted { Ok(()) } else { Err(AuthFailure::Claims) }
+    }
+
+    /// `None`: a claim is missing or has the wrong type.
+    fn actor(&self, claims: &Claims) -> Option<Actor> {
+        let paths = &self.paths;
+        let id = id_text(first(claims, paths.user.as_deref(), &USER_NAMES)?)?;
+        let id = UserId::parse(&id).ok()?;
+        let name = match first(claims, paths.name.as_deref(), &NAME_NAMES) {
+            Some(name) => display_name(name.as_str()?),
+            None => None,
+        };
+        let role = match first(claims, paths.role.as_deref(), &["role"]) {
+            Some(role) => Role::from_claim(role.as_str()?),
+            None => Role::User,
+        };
+        let departments = texts(first(claims, paths.departments.as_deref(), &["departments"]))?;
+        let rooms = texts(first(claims, paths.rooms.as_deref(), &["rooms"]))?;
+        Some(Actor {
+            participant: Participant { name: name.unwrap_or_else(|| id.to_string()), id, role },
+            // What is no room id covers no room, so it can be left out.
+            grants: rooms.iter().filter_map(|it| Grant::parse(it)).collect(),
+            departments,
+        })
+    }
+}
+
+/// When the token ends, if it lives at `now`.
+fn lifetime(claims: &Claims, now: Timestamp) -> Result<Timestamp, AuthFailure> {
+    let expires_at = claims.get("exp").and_then(time).ok_or(AuthFailure::Claims)?;
+    if expires_at.0 + LEEWAY_MS <= now.0 {
+        return Err(AuthFailure::Expired);
+    }
+    if let Some(not_before) = claims.get("nbf").filter(|it| !it.is_null()) {
+        let begins_at = time(not_before).ok_or(AuthFailure::Claims)?;
+        if now.0 + LEEWAY_MS < begins_at.0 {
+            return Err(AuthFailure::Expired);
+        }
+    }
+    Ok(expires_at)
+}
+
+/// A point in time as tokens write it: seconds since 1970, perhaps with a fraction.
+fn time(value: &Value) -> Option<Timestamp> {
+    let since_1970 = match value.as_u64() {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => Duration::try_from_secs_f64(value.as_f64()?).ok()?,
+    };
+    if SECONDS_MAX < since_1970.as_secs() {
+        return None;
+    }
+    u64::try_from(since_1970.as_millis()).ok().map(Timestamp)
+}
+
+/// The claim at the configured path, else the first that is there under one of the usual names.
+fn first<'a>(claims: &'a Claims, path: Option<&str>, usual: &[&str]) -> Option<&'a Value> {
+    match path {
+        Some(path) => at_path(claims, path),
+        None => usual.iter().find_map(|it| claims.get(*it).filter(|it| !it.is_null())),
+    }
+}
+
+/// The claim at a dotted path. A claim whose own name has dots (`https://example.com/role`) is
+/// found too, as some issuers demand such names.
+fn at_path<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(path) {
+        return Some(value).filter(|it| !it.is_null());
+    }
+    path.match_indices('.').find_map(|(dot, _)| {
+        let below = claims.get(&path[..dot])?.as_object()?;
+        at_path(below, &path[dot + 1..])
+    })
+}
+
+/// An id as text; numbers are ids too.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
+    }
+}
+
+/// The ids of a list; an absent list is empty.
+fn texts(list: Option<&Value>) -> Option<Vec<String>> {
+    match list {
+        Some(list) => list.as_array()?.iter().map(id_text).collect(),
+        None => Some(Vec::new()),
+    }
+}
+
+/// A name that fits into one line; `None`: nothing of it is left.
+fn display_name(text: &str) -> Option<String> {
+    let printable: String = text.chars().filter(|it| !it.is_control()).collect();
+    let name: String = printable.trim().chars().take(NAME_CHARS_MAX).collect();
+    (!name.is_empty()).then_some(name)
+}

@@ -1,0 +1,360 @@
+//! One dialect file → one [`Dialect`], or every fault of the file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::dialect::check::{Check, Fault, suggestion};
+use crate::dialect::file::{Quoted, Table};
+use crate::dialect::json;
+use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
+use crate::dialect::pattern::Pattern;
+use crate::dialect::request::{
+    Asked, Deed, EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax,
+};
+use crate::dialect::shape::{Shape, ShapeKind};
+use crate::dialect::source::Source;
+use crate::dialect::template::Template;
+use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Utterance};
+use crate::domain::quota::Limit;
+
+/// The core's codes, as [`crate::domain::refusal::Refusal::code`] gives them.
+pub(super) const CODES: [&str; 12] = [
+    "AUTH_REQUIRED",
+    "ACCESS_DENIED",
+    "ROOM_NOT_FOUND",
+    "NOT_A_MEMBER",
+    "ROOM_INACTIVE",
+    "INVALID_DATA",
+    "USER_NOT_FOUND",
+    "RATE_LIMIT_EXCEEDED",
+    "UNKNOWN_EVENT",
+    "STORAGE_FULL",
+    "BUSY",
+    "SERVER_ERROR",
+];
+
+/// Names that Socket.IO keeps for itself: its libraries throw when an application uses one.
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// Every refused acknowledgement, whatever the dialect.
+const REFUSAL_ACK: &str = r#"{"ok":false,"error":{"code":"$error.code",
+    "message":"$error.message","outcome":"$error.outcome",
+    "retryAfterMs":"$error.retry_after_ms?"}}"#;
+
+/// Compiles one file.
+pub(super) fn compile(source: &Source) -> Result<Dialect, Vec<Fault>> {
+    let mut check = Check::new(Arc::clone(&source.file), &source.text);
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    if !errors.is_empty() {
+        // What could be read behind a syntax error would be judged wrongly.
+        for error in errors {
+            check.fault(error.span().map_or(0, |span| span.start), error.message());
+        }
+        return Err(check.into_faults());
+    }
+    if !is_dialect_name(&source.name) {
+        check.fault(0, "a dialect's name holds 1 to 32 small letters, digits, - and _");
+    }
+    let file = Table::new(table.get_ref(), 0);
+    let dialect = Compiler { check: &mut check }.dialect(&source.name, file);
+    match (dialect, check.into_faults()) {
+        (Some(dialect), faults) if faults.is_empty() => Ok(dialect),
+        (_, faults) => Err(faults),
+    }
+}
+
+/// Names become labels of metrics.
+fn is_dialect_name(name: &str) -> bool {
+    let is_name_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    (1..=32).contains(&name.len()) && name.chars().all(is_name_char)
+}
+
+struct Compiler<'c, 't> {
+    check: &'c mut Check<'t>,
+}
+
+impl<'t> Compiler<'_, 't> {
+    /// `None` only with a fault noted.
+    fn dialect(&mut self, name: &str, mut file: Table<'t>) -> Option<Dialect> {
+        let namespaces = self.namespaces(&mut file);
+        let rules = self.rules(&mut file);
+        let rates = self.rates(&mut file);
+        let codes = self.codes(&mut file);
+        let refused = match file.table(self.check, "refused") {
+            Some(table) => self.utterance(table, &[REFUSAL_OFFER]),
+            None => {
+                file.missing(self.check, "refused");
+                None
+            }
+        };
+        let mut client = BTreeMap::new();
+        for table in file.tables(self.check, "client") {
+            self.client(table, &mut client);
+        }
+        let mut server = HashMap::new();
+        for table in file.tables(self.check, "server") {
+            self.server(table, &mut server);
+        }
+        file.finish(self.check);
+        let refusal_ack = Quoted { text: REFUSAL_ACK, at: 0 };
+        let refusal_ack = Shape::parse(self.check, &refusal_ack)?;
+        let refusal_ack = Template::compile(self.check, &refusal_ack, &[REFUSAL_OFFER]);
+        let name = Arc::from(name);
+        let refused = refused?;
+        Some(Dialect {
+            name,
+            namespaces,
+            rates,
+            rules,
+            codes,
+            refused,
+            refusal_ack,
+            client,
+            server,
+        })
+    }
+
+    fn namespaces(&mut self, file: &mut Table<'t>) -> Vec<Arc<str>> {
+        let mut namespaces: Vec<Arc<str>> = Vec::new();
+        for namespace in file.required_texts(self.check, "namespaces") {
+            if !namespace.text.starts_with('/') || namespace.text.contains([',', '?']) {
+                let cause = format!("`{}` is no namespace, like `/` or `/name`", namespace.text);
+                self.check.fault(namespace.at, cause);
+            }
+            if namespaces.iter().any(|it| **it == *namespace.text) {
+                self.check.fault(namespace.at, format!("`{}` stands twice", namespace.text));
+            }
+            namespaces.push(Arc::from(namespace.text));
+        }
+        namespaces
+    }
+
+    fn rules(&mut self, file: &mut Table<'t>) -> Rules {
+        let ids = match file.text(self.check, "ids") {
+            None => Ids::Texts,
+            Some(quoted) => match quoted.text {
+                "texts" => Ids::Texts,
+                "numbers" => Ids::Numbers,
+                other => {
+                    let cause = format!("unknown spelling of ids `{other}`");
+                    let cause = cause + &suggestion(other, &["texts", "numbers"]);
+                    self.check.fault(quoted.at, cause);
+                    Ids::Texts
+                }
+            },
+        };
+        let text_max = file.table(self.check, "text_max").and_then(|mut table| {
+            let bytes = table.count(self.check, "bytes");
+            let characters = table.count(self.check, "characters");
+            let at = table.at;
+            table.finish(self.check);
+            match (bytes, characters) {
+                (Some(bytes), None) => Some(TextMax::Bytes(bytes)),
+                (None, Some(characters)) => Some(TextMax::Characters(characters)),
+                (Some(_), Some(_)) | (None, None) => {
+                    self.check.fault(at, "`text_max` holds either `bytes` or `characters`");
+                    None
+                }
+            }
+        });
+        Rules { ids, text_max: text_max.unwrap_or(TEXT_MAX_DEFAULT) }
+    }
+
+    fn rates(&mut self, file: &mut Table<'t>) -> Rates {
+        let Some(mut table) = file.table(self.check, "rates") else {
+            return Rates { events: Some(EVENTS_DEFAULT), messages: None, statuses: None };
+        };
+        let rates = Rates {
+            events: self.limit(&mut table, "events").or(Some(EVENTS_DEFAULT)),
+            messages: self.limit(&mut table, "messages"),
+            statuses: self.limit(&mut table, "statuses"),
+        };
+        table.finish(self.check);
+        rates
+    }
+
+    fn limit(&mut self, rates: &mut Table<'t>, key: &'static str) -> Option<Limit> {
+        let mut table = rates.table(self.check, key)?;
+        let times = table.count(self.check, "times");
+        let seconds = table.count(self.check, "seconds");
+        let at = table.at;
+        table.finish(self.check);
+        let (Some(times), Some(seconds)) = (times, seconds) else {
+            self.check.fault(at, format!("`{key}` needs `times` and `seconds`"));
+            return None;
+        };
+        Some(Limit { times, per: Duration::from_secs(u64::from(seconds)) })
+    }
+
+    fn codes(&mut self, file: &mut Table<'t>) -> Vec<(&'static str, Spelling)> {
+        let mut codes = Vec::new();
+        let Some(mut table) = file.table(self.check, "codes") else {
+            return codes;
+        };
+        for key in table.keys() {
+            let Some(&core) = CODES.iter().find(|it| **it == key.text) else {
+                let cause = format!("unknown code `{}`", key.text);
+                self.check.fault(key.at, cause + &suggestion(key.text, &CODES));
+                continue;
+            };
+            if table.is_text(core) {
+                let code = table.text(self.check, core).map(|it| Arc::from(it.text));
+                codes.extend(code.map(|code| (core, Spelling { code, message: None })));
+            } else if let Some(mut spelling) = table.table(self.check, core) {
+                let code = spelling.required_text(self.check, "code");
+                let message = spelling.required_text(self.check, "message");
+                spelling.finish(self.check);
+                let message = message.map(|it| Arc::from(it.text));
+                let code = code.map(|it| Arc::from(it.text));
+                codes.extend(code.map(|code| (core, Spelling { code, message })));
+            }
+        }
+        codes
+    }
+
+    /// `event` and `payload` of a table that holds nothing else.
+    fn utterance(&mut self, mut table: Table<'t>, offers: &[Offer]) -> Option<Utterance> {
+        let utterance = self.spoken(&mut table, offers);
+        table.finish(self.check);
+        utterance
+    }
+
+    fn spoken(&mut self, table: &mut Table<'t>, offers: &[Offer]) -> Option<Utterance> {
+        let event = self.event(table);
+        let payload = table.required_text(self.check, "payload")?;
+        let shape = Shape::parse(self.check, &payload)?;
+        let payload = Template::compile(self.check, &shape, offers);
+        Some(Utterance { event: Arc::from(event?.text), payload })
+    }
+
+    fn event(&mut self, table: &mut Table<'t>) -> Option<Quoted<'t>> {
+        let event = table.required_text(self.check, "event")?;
+        if event.text.is_empty() || RESERVED.contains(&event.text) {
+            self.check.fault(event.at, format!("`{}` cannot be an event's name", event.text));
+        }
+        Some(event)
+    }
+
+    fn client(&mut self, mut table: Table<'t>, client: &mut BTreeMap<Arc<str>, ClientEvent>) {
+        let event = self.event(&mut table);
+        let args = table.required_texts(self.check, "args");
+        let does = table.required_text(self.check, "does");
+        let deed = does.and_then(|it| self.deed(&it));
+        let with = table.table(self.check, "with");
+        let reply = table.text(self.check, "reply");
+        let answers = table.tables(self.check, "answers");
+        let refused = table.table(self.check, "refused");
+        table.finish(self.check);
+
+        let refused = refused.and_then(|it| self.utterance(it, &[REFUSAL_OFFER]));
+        let (Some(event), Some(deed)) = (event, deed) else {
+            return; // what the event does says which names are right
+        };
+        let (fixed, fixed_names) = self.fixed(with, deed);
+        let patterns = args
+            .iter()
+            .filter_map(|quoted| Pattern::compile(self.check, quoted, deed, &fixed_names));
+        let patterns: Vec<Pattern> = patterns.collect();
+        let ack = self.ack(reply.as_ref(), deed);
+        let answers = answers.into_iter().filter_map(|it| self.utterance(it, &[deed.offer()]));
+        let answers: Vec<Utterance> = answers.collect();
+        let (name, line) = (Arc::from(event.text), self.check.line(event.at));
+        let compiled = ClientEvent { line, patterns, fixed, deed, ack, answers, refused };
+        if let Some(earlier) = client.insert(name, compiled) {
+            let cause = format!("`{}` stands in line {} already", event.text, earlier.line);
+            self.check.fault(event.at, cause);
+        }
+    }
+
+    fn deed(&mut self, does: &Quoted<'_>) -> Option<Deed> {
+        let deed = Deed::ALL.into_iter().find(|it| it.as_str() == does.text);
+        if deed.is_none() {
+            let cause = format!("unknown command `{}`", does.text);
+            let known = Deed::ALL.map(Deed::as_str);
+            self.check.fault(does.at, cause + &suggestion(does.text, &known));
+        }
+        deed
+    }
+
+    /// The values that the file gives instead of the client.
+    fn fixed(&mut self, with: Option<Table<'t>>, deed: Deed) -> (Given, Vec<Asked>) {
+        let (mut given, mut names) = (Given::default(), Vec::new());
+        let Some(mut table) = with else {
+            return (given, names);
+        };
+        for name in [deed.required(), deed.optional()].concat() {
+            let Some(quoted) = table.text(self.check, name.as_str()) else { continue };
+            let mut value = String::new();
+            json::write_text(&mut value, quoted.text);
+            let rules = Rules { ids: Ids::Texts, text_max: TEXT_MAX_DEFAULT };
+            if let Err(problem) = given.take(name, &value, rules) {
+                self.check.fault(quoted.at, format!("`{}` {problem}", name.as_str()));
+            }
+            names.push(name);
+        }
+        table.finish(self.check);
+        (given, names)
+    }
+
+    /// The acknowledgement `{"ok":true, …}` with the members of `reply`.
+    fn ack(&mut self, reply: Option<&Quoted<'t>>, deed: Deed) -> Template {
+        let ok = || ("ok".to_owned(), Shape { at: 0, kind: ShapeKind::Literal("true") });
+        let mut members = vec![ok()];
+        if let Some(shape) = reply.and_then(|reply| Shape::parse(self.check, reply)) {
+            match shape.kind {
+                ShapeKind::Object(more) => members.extend(more),
+                ShapeKind::List(_) | ShapeKind::Text(_) | ShapeKind::Literal(_) => {
+                    self.check.fault(shape.at, "`reply` must be a JSON object");
+                }
+            }
+        }
+        if let Some((_, shape)) = members.iter().skip(1).find(|(key, _)| key == "ok") {
+            self.check.fault(shape.at, "`ok` is written by itself");
+        }
+        let ack = Shape { at: 0, kind: ShapeKind::Object(members) };
+        Template::compile(self.check, &ack, &[deed.offer()])
+    }
+
+    fn server(
+        &mut self,
+        mut table: Table<'t>,
+        server: &mut HashMap<Occasion, (Audience, Arc<Utterance>)>,
+    ) {
+        let on = table.required_texts(self.check, "on");
+        let to = table.required_text(self.check, "to");
+        let audience = to.and_then(|to| match to.text {
+            "all" => Some(Audience::All),
+            "others" => Some(Audience::Others),
+            other => {
+                let cause = format!("unknown audience `{other}`");
+                self.check.fault(to.at, cause + &suggestion(other, &["all", "others"]));
+                None
+            }
+        });
+        let occasions: Vec<(Quoted<'_>, Occasion)> =
+            on.into_iter().filter_map(|on| Some((on, self.occasion(&on)?))).collect();
+        let offers: Vec<Offer> = occasions.iter().map(|(_, it)| it.offer()).collect();
+        let utterance = self.spoken(&mut table, &offers).map(Arc::new);
+        table.finish(self.check);
+        for (on, occasion) in occasions {
+            let (Some(audience), Some(utterance)) = (audience, &utterance) else { continue };
+            if server.insert(occasion, (audience, Arc::clone(utterance))).is_some() {
+                self.check.fault(on.at, format!("`{}` has an event already", on.text));
+            }
+        }
+    }
+
+    fn occasion(&mut self, on: &Quoted<'_>) -> Option<Occasion> {
+        let occasion = Occasion::ALL.into_iter().find(|it| it.as_str() == on.text);
+        if occasion.is_none() {
+            let known = Occasion::ALL.map(Occasion::as_str);
+            let cause = format!("nothing happens on `{}`", on.text);
+            self.check.fault(on.at, cause + &suggestion(on.text, &known));
+        }
+        occasion
+    }
+}

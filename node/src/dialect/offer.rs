@@ -1,0 +1,234 @@
+//! What may be told, and which `$names` a template may use for it: closed sets, known to the check.
+
+use crate::dialect::request::Deed;
+use crate::domain::event::Event;
+use crate::domain::notice::Notice;
+
+/// A `$name` in a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    At,
+    Code,
+    Data,
+    Details,
+    ErrorText,
+    ErrorOutcome,
+    ExpiresAt,
+    Message,
+    MessageClientId,
+    MessageKind,
+    MessageText,
+    Metadata,
+    Missed,
+    Nth,
+    Position,
+    Reason,
+    Resumed,
+    RetryAfterMs,
+    Room,
+    Seq,
+    Socket,
+    Status,
+    User,
+    UserName,
+    UserRole,
+}
+
+impl Word {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::At => "at",
+            Self::Code => "error.code",
+            Self::Data => "data",
+            Self::Details => "error.details",
+            Self::ErrorText => "error.message",
+            Self::ErrorOutcome => "error.outcome",
+            Self::ExpiresAt => "expires_at",
+            Self::Message => "message.id",
+            Self::MessageClientId => "message.client_id",
+            Self::MessageKind => "message.kind",
+            Self::MessageText => "message.text",
+            Self::Metadata => "metadata",
+            Self::Missed => "missed",
+            Self::Nth => "nth",
+            Self::Position => "position",
+            Self::Reason => "reason",
+            Self::Resumed => "resumed",
+            Self::RetryAfterMs => "error.retry_after_ms",
+            Self::Room => "room",
+            Self::Seq => "seq",
+            Self::Socket => "socket",
+            Self::Status => "status",
+            Self::User => "user.id",
+            Self::UserName => "user.name",
+            Self::UserRole => "user.role",
+        }
+    }
+}
+
+/// The names that one kind of template may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer {
+    /// These always have a value.
+    pub(super) always: &'static [Word],
+    /// These may have none, so a template writes them with `?`.
+    pub(super) sometimes: &'static [Word],
+}
+
+/// What clients are told without asking (`on`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Occasion {
+    Connected,
+    MessagePosted,
+    MessageDelivered,
+    MessageRead,
+    TypingStarted,
+    TypingStopped,
+    RoomPresent,
+    RoomEntered,
+    RoomLeft,
+    UserOnline,
+    UserOffline,
+    RoomUpdated,
+    RoomClosed,
+    RoomDeleted,
+    Notification,
+    HistoryReset,
+    TokenExpiring,
+}
+
+impl Occasion {
+    pub(super) const ALL: [Self; 17] = [
+        Self::Connected,
+        Self::MessagePosted,
+        Self::MessageDelivered,
+        Self::MessageRead,
+        Self::TypingStarted,
+        Self::TypingStopped,
+        Self::RoomPresent,
+        Self::RoomEntered,
+        Self::RoomLeft,
+        Self::UserOnline,
+        Self::UserOffline,
+        Self::RoomUpdated,
+        Self::RoomClosed,
+        Self::RoomDeleted,
+        Self::Notification,
+        Self::HistoryReset,
+        Self::TokenExpiring,
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::MessagePosted => "message.posted",
+            Self::MessageDelivered => "message.delivered",
+            Self::MessageRead => "message.read",
+            Self::TypingStarted => "typing.started",
+            Self::TypingStopped => "typing.stopped",
+            Self::RoomPresent => "room.present",
+            Self::RoomEntered => "room.entered",
+            Self::RoomLeft => "room.left",
+            Self::UserOnline => "user.online",
+            Self::UserOffline => "user.offline",
+            Self::RoomUpdated => "room.updated",
+            Self::RoomClosed => "room.closed",
+            Self::RoomDeleted => "room.deleted",
+            Self::Notification => "notification",
+            Self::HistoryReset => "history.reset",
+            Self::TokenExpiring => "token.expiring",
+        }
+    }
+
+    pub(super) fn of(notice: &Notice) -> Self {
+        match notice {
+            Notice::Connected { .. } => Self::Connected,
+            Notice::Entry(entry) => match entry.event {
+                Event::MessagePosted(_) => Self::MessagePosted,
+                Event::RoomUpdated { .. } => Self::RoomUpdated,
+                Event::RoomClosed { .. } => Self::RoomClosed,
+                Event::RoomDeleted => Self::RoomDeleted,
+            },
+            Notice::TypingStarted { .. } => Self::TypingStarted,
+            Notice::TypingStopped { .. } => Self::TypingStopped,
+            Notice::Present { .. } => Self::RoomPresent,
+            Notice::Entered { .. } => Self::RoomEntered,
+            Notice::Left { .. } => Self::RoomLeft,
+            Notice::UserOnline { .. } => Self::UserOnline,
+            Notice::UserOffline { .. } => Self::UserOffline,
+            Notice::Delivered { .. } => Self::MessageDelivered,
+            Notice::Read { .. } => Self::MessageRead,
+            Notice::Notification { .. } => Self::Notification,
+            Notice::HistoryReset { .. } => Self::HistoryReset,
+            Notice::TokenExpiring { .. } => Self::TokenExpiring,
+        }
+    }
+
+    /// The names of an event on this occasion.
+    pub(super) fn offer(self) -> Offer {
+        use Word::{
+            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageText, Metadata, Nth,
+            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole,
+        };
+        let (always, sometimes): (&[Word], &[Word]) = match self {
+            Self::Connected => (&[User, UserName, UserRole, Socket], &[]),
+            Self::MessagePosted => (
+                &[
+                    Room,
+                    Position,
+                    Seq,
+                    Nth,
+                    At,
+                    Message,
+                    MessageText,
+                    MessageKind,
+                    User,
+                    UserName,
+                    UserRole,
+                ],
+                &[MessageClientId],
+            ),
+            Self::MessageDelivered => (&[Message], &[]),
+            Self::MessageRead => (&[Message, User], &[]),
+            Self::TypingStarted
+            | Self::TypingStopped
+            | Self::RoomEntered
+            | Self::RoomLeft
+            | Self::UserOffline => (&[Room, User, UserName, UserRole], &[]),
+            Self::RoomPresent | Self::UserOnline => {
+                (&[Room, User, UserName, UserRole, Status], &[])
+            }
+            Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
+            Self::RoomClosed => {
+                (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, Reason])
+            }
+            Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::Notification => (&[Data], &[]),
+            Self::HistoryReset => (&[Room, Position], &[]),
+            Self::TokenExpiring => (&[ExpiresAt], &[]),
+        };
+        Offer { always, sometimes }
+    }
+}
+
+impl Deed {
+    /// The names of the answer yes.
+    pub(super) fn offer(self) -> Offer {
+        use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
+        let always: &[Word] = match self {
+            Self::Join => &[Room, Position, Resumed, Missed],
+            Self::Leave => &[Room],
+            Self::Send => &[Message, Room, Position, Seq, At],
+            Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
+            Self::SetStatus => &[Status],
+            Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole],
+        };
+        Offer { always, sometimes: &[] }
+    }
+}
+
+/// The names of the answer no.
+pub(super) const REFUSAL_OFFER: Offer = Offer {
+    always: &[Word::Code, Word::ErrorText, Word::ErrorOutcome],
+    sometimes: &[Word::Details, Word::RetryAfterMs],
+};

@@ -1,0 +1,278 @@
+//! What a client event asks for: the closed set of deeds, their `$names`, and how values are checked.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use crate::dialect::json;
+use crate::domain::command::{Command, Draft, Since, Token};
+use crate::domain::id::{ClientMessageId, IdProblem, MessageId, RoomId};
+use crate::domain::message::KIND_BYTES_MAX;
+use crate::domain::position::Position;
+use crate::domain::presence::Status;
+use crate::domain::quota::Limit;
+
+/// How a dialect spells ids that are whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// As texts; a number is no id.
+    Texts,
+    /// As numbers; a text that holds the same number is the same id.
+    Numbers,
+}
+
+/// How long a message's text may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextMax {
+    Bytes(u32),
+    Characters(u32),
+}
+
+/// How a dialect judges values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) ids: Ids,
+    pub(super) text_max: TextMax,
+}
+
+/// Text bound of a dialect that names none.
+pub(super) const TEXT_MAX_DEFAULT: TextMax = TextMax::Characters(10_000);
+
+/// Rate of a dialect that names none: a guard, far above what people do.
+pub(super) const EVENTS_DEFAULT: Limit = Limit { times: 50, per: Duration::from_secs(1) };
+
+/// What a client event does (`does`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    Join,
+    Leave,
+    Send,
+    MarkRead,
+    StartTyping,
+    StopTyping,
+    SetTyping,
+    SetStatus,
+    Authenticate,
+}
+
+impl Deed {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Join,
+        Self::Leave,
+        Self::Send,
+        Self::MarkRead,
+        Self::StartTyping,
+        Self::StopTyping,
+        Self::SetTyping,
+        Self::SetStatus,
+        Self::Authenticate,
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "room.join",
+            Self::Leave => "room.leave",
+            Self::Send => "message.send",
+            Self::MarkRead => "message.read",
+            Self::StartTyping => "typing.start",
+            Self::StopTyping => "typing.stop",
+            Self::SetTyping => "typing.set",
+            Self::SetStatus => "status.set",
+            Self::Authenticate => "authenticate",
+        }
+    }
+
+    /// The names that a client must say.
+    pub(super) fn required(self) -> &'static [Asked] {
+        match self {
+            Self::Join | Self::Leave | Self::StartTyping | Self::StopTyping => &[Asked::Room],
+            Self::Send => &[Asked::Room, Asked::MessageText],
+            Self::MarkRead => &[Asked::Message],
+            Self::SetTyping => &[Asked::Room, Asked::Active],
+            Self::SetStatus => &[Asked::Status],
+            Self::Authenticate => &[Asked::Token],
+        }
+    }
+
+    /// The names that a client may say.
+    pub(super) fn optional(self) -> &'static [Asked] {
+        match self {
+            Self::Join => &[Asked::Since],
+            Self::Send => &[Asked::MessageKind, Asked::MessageClientId],
+            Self::Leave
+            | Self::MarkRead
+            | Self::StartTyping
+            | Self::StopTyping
+            | Self::SetTyping
+            | Self::SetStatus
+            | Self::Authenticate => &[],
+        }
+    }
+
+    /// The command with these values; `None`: a required one is missing.
+    pub(super) fn command(self, given: Given) -> Option<Command> {
+        let Given { room, since, message, text, kind, client_message_id, active, status, token } =
+            given;
+        Some(match self {
+            Self::Join => Command::Join { room: room?, since },
+            Self::Leave => Command::Leave { room: room? },
+            Self::Send => Command::Send(Draft {
+                room: room?,
+                text: text?,
+                kind: kind.unwrap_or_else(|| "text".to_owned()),
+                client_message_id,
+            }),
+            Self::MarkRead => Command::MarkRead { message: message? },
+            Self::StartTyping => Command::Type { room: room?, active: true },
+            Self::StopTyping => Command::Type { room: room?, active: false },
+            Self::SetTyping => Command::Type { room: room?, active: active? },
+            Self::SetStatus => Command::SetStatus { status: status? },
+            Self::Authenticate => Command::Authenticate { token: token? },
+        })
+    }
+}
+
+/// A `$name` in a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Room,
+    Since,
+    Message,
+    MessageText,
+    MessageKind,
+    MessageClientId,
+    Active,
+    Status,
+    Token,
+}
+
+impl Asked {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Since => "since",
+            Self::Message => "message.id",
+            Self::MessageText => "message.text",
+            Self::MessageKind => "message.kind",
+            Self::MessageClientId => "message.client_id",
+            Self::Active => "active",
+            Self::Status => "status",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// What a packet said so far, every value checked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Given {
+    room: Option<RoomId>,
+    since: Option<Since>,
+    message: Option<MessageId>,
+    text: Option<String>,
+    kind: Option<String>,
+    client_message_id: Option<ClientMessageId>,
+    active: Option<bool>,
+    status: Option<Status>,
+    token: Option<Token>,
+}
+
+/// What is wrong with a value, to be read behind its field's name.
+type Problem = Cow<'static, str>;
+
+impl Given {
+    /// Takes the value of `name`.
+    pub(super) fn take(&mut self, name: Asked, json: &str, rules: Rules) -> Result<(), Problem> {
+        match name {
+            Asked::Room => self.room = Some(id(json, rules, RoomId::parse)?),
+            Asked::Since => self.since = Some(since(json)?),
+            Asked::Message => self.message = Some(message_id(&text(json)?)?),
+            Asked::MessageText => self.text = Some(message_text(&text(json)?, rules.text_max)?),
+            Asked::MessageKind => self.kind = Some(kind(&text(json)?)?),
+            Asked::MessageClientId => {
+                self.client_message_id = Some(id(json, rules, ClientMessageId::parse)?);
+            }
+            Asked::Active => {
+                let active = json.parse().ok(); // JSON and Rust spell these alike
+                self.active = Some(active.ok_or("must be true or false")?);
+            }
+            Asked::Status => {
+                let status = Status::parse(&text(json)?);
+                self.status = Some(status.ok_or("must be online, away, busy or offline")?);
+            }
+            Asked::Token => self.token = Some(Token::new(text(json)?.into_owned())),
+        }
+        Ok(())
+    }
+}
+
+fn text(json: &str) -> Result<Cow<'_, str>, Problem> {
+    if !json.starts_with('"') {
+        return Err("must be a text".into());
+    }
+    json::text(json).ok_or_else(|| "holds half a surrogate".into())
+}
+
+fn id<I>(json: &str, rules: Rules, parse: fn(&str) -> Result<I, IdProblem>) -> Result<I, Problem> {
+    let is_number = rules.ids == Ids::Numbers && json::whole(json).is_some();
+    let text = if is_number { Cow::Borrowed(json) } else { text(json)? };
+    parse(&text).map_err(|problem| problem.to_string().into())
+}
+
+fn message_id(text: &str) -> Result<MessageId, Problem> {
+    MessageId::parse(text).ok_or_else(|| "must be the id of a message".into())
+}
+
+fn since(json: &str) -> Result<Since, Problem> {
+    const PROBLEM: &str = "must be the id of a message or {epoch, seq}";
+    if json.starts_with('"') {
+        return message_id(&text(json)?).map(Since::Message).map_err(|_problem| PROBLEM.into());
+    }
+    let members = json::members(json, &|key| key == "epoch" || key == "seq");
+    let members = members.map_err(|_no_object| PROBLEM)?;
+    let number = |wanted: &str| {
+        let member = members.iter().rfind(|(key, _)| key == wanted);
+        member.and_then(|(_, raw)| json::whole(RawValue::get(raw)))
+    };
+    match (number("epoch"), number("seq")) {
+        (Some(epoch), Some(seq)) => Ok(Since::Position(Position::new(epoch, seq))),
+        (_, _) => Err(PROBLEM.into()),
+    }
+}
+
+/// A message's text without control characters; line feeds and tabs stay.
+fn message_text(text: &str, text_max: TextMax) -> Result<String, Problem> {
+    let too_long = match text_max {
+        TextMax::Bytes(max) => {
+            ((max as usize) < text.len()).then(|| format!("is longer than {max} bytes"))
+        }
+        TextMax::Characters(max) => ((max as usize) < text.chars().count())
+            .then(|| format!("is longer than {max} characters")),
+    };
+    if let Some(problem) = too_long {
+        return Err(problem.into());
+    }
+    if text.contains('\0') {
+        return Err("holds a NUL character".into());
+    }
+    let is_shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let shown: String = text.chars().filter(is_shown).collect();
+    if shown.is_empty() {
+        return Err("is empty".into());
+    }
+    Ok(shown)
+}
+
+/// A message's kind: `text`, `image/png`, …
+fn kind(text: &str) -> Result<String, Problem> {
+    if text.is_empty() {
+        return Err("is empty".into());
+    }
+    if KIND_BYTES_MAX < text.len() {
+        return Err(format!("is longer than {KIND_BYTES_MAX} bytes").into());
+    }
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/+".contains(c)) {
+        return Err("may hold only letters, digits and - _ . : / +".into());
+    }
+    Ok(text.to_owned())
+}

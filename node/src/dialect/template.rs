@@ -1,0 +1,220 @@
+//! Payloads: compiled from JSON with `$names` to pieces, and written straight into text.
+
+use serde_json::value::RawValue;
+
+use crate::dialect::check::{Check, suggestion};
+use crate::dialect::json;
+use crate::dialect::offer::{Offer, Word};
+use crate::dialect::shape::{Shape, ShapeKind};
+use crate::dialect::words::{Value, Words};
+
+/// The key of a member that stands for all members of its value, as `...` does in JavaScript.
+const SPREAD: &str = "...";
+
+/// A compiled payload.
+#[derive(Debug, Default)]
+pub(super) struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    /// JSON as it is.
+    Json(String),
+    /// A value that is always there.
+    Value(Word),
+    /// A comma, unless the object has just begun.
+    Comma,
+    /// A whole member `key:value`, left out where there is no value.
+    Member { key: String, word: Word },
+    /// The members of a JSON object, but those that stand in the template.
+    Spread { word: Word, except: Vec<String> },
+}
+
+impl Template {
+    /// Compiles a payload. What is wrong is noted; what is returned then serves nobody.
+    pub(super) fn compile(check: &mut Check<'_>, shape: &Shape<'_>, offers: &[Offer]) -> Self {
+        let mut compiler = Compiler { check, offers, template: Self::default() };
+        compiler.value(shape);
+        compiler.template
+    }
+
+    /// Writes the payload with these values.
+    ///
+    /// # Errors
+    /// A JSON value that the application gave is none.
+    pub(super) fn write(&self, words: &Words<'_>) -> serde_json::Result<Box<RawValue>> {
+        let mut out = String::with_capacity(256);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Json(json) => out.push_str(json),
+                Piece::Value(word) => match words.get(*word) {
+                    Some(value) => value.write(&mut out),
+                    None => out.push_str("null"),
+                },
+                Piece::Comma => comma(&mut out),
+                Piece::Member { key, word } => {
+                    if let Some(value) = words.get(*word) {
+                        comma(&mut out);
+                        out.push_str(key);
+                        value.write(&mut out);
+                    }
+                }
+                Piece::Spread { word, except } => spread(&mut out, words.get(*word), except)?,
+            }
+        }
+        RawValue::from_string(out)
+    }
+}
+
+/// No value ends with a brace that opens, so one at the end is that of the object itself.
+fn comma(out: &mut String) {
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+}
+
+fn spread(
+    out: &mut String,
+    value: Option<&Value<'_>>,
+    except: &[String],
+) -> serde_json::Result<()> {
+    let Some(Value::Json(object)) = value else {
+        return Ok(());
+    };
+    let is_free = |key: &str| except.iter().all(|taken| taken != key);
+    for (key, value) in json::members(object, &is_free)? {
+        comma(out);
+        json::write_text(out, &key);
+        out.push(':');
+        out.push_str(value.get());
+    }
+    Ok(())
+}
+
+struct Compiler<'c, 't> {
+    check: &'c mut Check<'t>,
+    /// A name must be in all of them.
+    offers: &'c [Offer],
+    template: Template,
+}
+
+impl Compiler<'_, '_> {
+    fn json(&mut self, text: &str) {
+        match self.template.pieces.last_mut() {
+            Some(Piece::Json(json)) => json.push_str(text),
+            _ => self.template.pieces.push(Piece::Json(text.to_owned())),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let mut quoted = String::new();
+        json::write_text(&mut quoted, text);
+        self.json(&quoted);
+    }
+
+    fn value(&mut self, shape: &Shape<'_>) {
+        match &shape.kind {
+            ShapeKind::Literal(literal) => self.json(literal),
+            ShapeKind::Object(members) => self.object(members),
+            ShapeKind::List(shapes) => {
+                self.json("[");
+                for (index, shape) in shapes.iter().enumerate() {
+                    if 0 < index {
+                        self.json(",");
+                    }
+                    self.value(shape);
+                }
+                self.json("]");
+            }
+            ShapeKind::Text(text) => match text.strip_prefix('$') {
+                None => self.text(text),
+                Some(name) if name.ends_with('?') => {
+                    let cause = format!("`{text}` can be left out only as a member of an object");
+                    self.check.fault(shape.at, cause);
+                }
+                Some(name) => {
+                    if let Some(word) = self.word(shape.at, name, false) {
+                        self.template.pieces.push(Piece::Value(word));
+                    }
+                }
+            },
+        }
+    }
+
+    fn object(&mut self, members: &[(String, Shape<'_>)]) {
+        self.json("{");
+        // Whether a member before this one is always written, so that its comma is, too.
+        let mut has_member = false;
+        for (index, (key, shape)) in members.iter().enumerate() {
+            if key == SPREAD {
+                self.spread(shape, members);
+                continue;
+            }
+            if let Some(name) = optional_name(shape) {
+                if let Some(word) = self.word(shape.at, name, true) {
+                    let mut quoted = String::new();
+                    json::write_text(&mut quoted, key);
+                    quoted.push(':');
+                    self.template.pieces.push(Piece::Member { key: quoted, word });
+                }
+                continue;
+            }
+            if has_member {
+                self.json(",");
+            } else if 0 < index {
+                self.template.pieces.push(Piece::Comma);
+            }
+            self.text(key);
+            self.json(":");
+            self.value(shape);
+            has_member = true;
+        }
+        self.json("}");
+    }
+
+    fn spread(&mut self, shape: &Shape<'_>, members: &[(String, Shape<'_>)]) {
+        let name = match &shape.kind {
+            ShapeKind::Text(text) => text.strip_prefix('$'),
+            ShapeKind::Object(_) | ShapeKind::List(_) | ShapeKind::Literal(_) => None,
+        };
+        match name.and_then(|name| self.word(shape.at, name, false)) {
+            Some(word @ Word::Metadata) => {
+                let except = members.iter().map(|(key, _)| key.clone()).collect();
+                self.template.pieces.push(Piece::Spread { word, except });
+            }
+            Some(_) | None => {
+                self.check.fault(shape.at, "`...` takes `$metadata` and nothing else");
+            }
+        }
+    }
+
+    /// The word that `name` names, if every offer has it.
+    fn word(&mut self, at: usize, name: &str, may_lack: bool) -> Option<Word> {
+        let name = name.trim_end_matches('?');
+        let mut found = None;
+        for offer in self.offers {
+            let all = [offer.always, offer.sometimes].concat();
+            found = all.iter().copied().find(|word| word.as_str() == name);
+            let Some(word) = found else {
+                let known = all.iter().map(|word| format!("${}", word.as_str()));
+                let known: Vec<String> = known.collect();
+                let cause = format!("there is no `${name}` here");
+                self.check.fault(at, cause + &suggestion(&format!("${name}"), &known));
+                return None;
+            };
+            if !may_lack && offer.sometimes.contains(&word) {
+                self.check.fault(at, format!("`${name}` is not always there: write `${name}?`"));
+            }
+        }
+        found
+    }
+}
+
+/// The name of a `$name?`.
+fn optional_name<'s>(shape: &'s Shape<'_>) -> Option<&'s str> {
+    match &shape.kind {
+        ShapeKind::Text(text) => text.strip_prefix('$')?.strip_suffix('?'),
+        ShapeKind::Object(_) | ShapeKind::List(_) | ShapeKind::Literal(_) => None,
+    }
+}

@@ -1,0 +1,188 @@
+//! The values of a template's `$names` for one thing told.
+
+use std::borrow::Cow;
+
+use crate::dialect::json;
+use crate::dialect::offer::Word;
+use crate::dialect::request::Ids;
+use crate::domain::event::{Entry, Event};
+use crate::domain::notice::Notice;
+use crate::domain::position::Position;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::reply::Reply;
+use crate::domain::role::Participant;
+
+/// What a `$name` stands for.
+#[derive(Debug, Clone)]
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number(u64),
+    Flag(bool),
+    Position(Position),
+    /// A JSON value in text form, as the application gave it.
+    Json(&'a str),
+}
+
+impl Value<'_> {
+    /// Writes the value as JSON.
+    pub(super) fn write(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => json::write_text(out, text),
+            Self::Number(number) => out.push_str(&number.to_string()),
+            Self::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
+            Self::Position(position) => out
+                .push_str(&format!(r#"{{"epoch":{},"seq":{}}}"#, position.epoch.0, position.seq.0)),
+            Self::Json(json) => out.push_str(json),
+        }
+    }
+}
+
+/// The values of one thing told.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    ids: Ids,
+    values: Vec<(Word, Value<'a>)>,
+}
+
+impl<'a> Words<'a> {
+    fn new(ids: Ids) -> Self {
+        Self { ids, values: Vec::with_capacity(12) }
+    }
+
+    pub(super) fn of_notice(notice: &'a Notice, ids: Ids) -> Self {
+        let words = Self::new(ids);
+        match notice {
+            Notice::Connected { user, socket } => words.user(user).text(Word::Socket, socket),
+            Notice::Entry(entry) => words.entry(entry),
+            Notice::TypingStarted { room, user }
+            | Notice::TypingStopped { room, user }
+            | Notice::Entered { room, user }
+            | Notice::Left { room, user }
+            | Notice::UserOffline { room, user } => words.id(Word::Room, room.as_str()).user(user),
+            Notice::Present { room, user, status } | Notice::UserOnline { room, user, status } => {
+                words.id(Word::Room, room.as_str()).user(user).text(Word::Status, status.as_str())
+            }
+            Notice::Delivered { message } => words.shown(Word::Message, message),
+            Notice::Read { message, reader } => {
+                words.shown(Word::Message, message).id(Word::User, reader.as_str())
+            }
+            Notice::Notification { data } => words.with(Word::Data, Value::Json(data)),
+            Notice::HistoryReset { room, position } => {
+                words.id(Word::Room, room.as_str()).with(Word::Position, Value::Position(*position))
+            }
+            Notice::TokenExpiring { expires_at } => words.shown(Word::ExpiresAt, expires_at),
+        }
+    }
+
+    pub(super) fn of_reply(reply: &'a Reply, ids: Ids) -> Self {
+        let words = Self::new(ids);
+        match reply {
+            Reply::Joined { room, position, resumed, missed } => words
+                .id(Word::Room, room.as_str())
+                .with(Word::Position, Value::Position(*position))
+                .with(Word::Resumed, Value::Flag(*resumed))
+                .with(Word::Missed, Value::Number(*missed)),
+            Reply::Left { room } => words.id(Word::Room, room.as_str()),
+            Reply::Sent { message, room, position, at } => words
+                .shown(Word::Message, message)
+                .id(Word::Room, room.as_str())
+                .with(Word::Position, Value::Position(*position))
+                .with(Word::Seq, Value::Number(position.seq.0))
+                .shown(Word::At, at),
+            Reply::Marked | Reply::Typed => words,
+            Reply::StatusSet { status } => words.text(Word::Status, status.as_str()),
+            Reply::Authenticated { user } => words.user(user),
+        }
+    }
+
+    /// `code` and `text` are the dialect's spelling of the refusal.
+    pub(super) fn of_refusal(refusal: &Refusal, code: &'a str, text: Cow<'a, str>) -> Self {
+        let words = Self::new(Ids::Texts)
+            .text(Word::Code, code)
+            .with(Word::ErrorText, Value::Text(text))
+            .text(Word::ErrorOutcome, refusal.outcome().as_str());
+        if let Some(wait) = refusal.retry_after() {
+            // A wait is rounded up: whoever comes at the told time is not too early.
+            let wait_ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            let details = format!("retry after {wait_ms} ms");
+            return words
+                .with(Word::RetryAfterMs, Value::Number(wait_ms))
+                .with(Word::Details, Value::Text(details.into()));
+        }
+        match refusal.outcome() {
+            Outcome::Refused => words,
+            Outcome::Unknown => words.text(
+                Word::Details,
+                "it may have been stored: retry with the same clientMessageId",
+            ),
+        }
+    }
+
+    pub(super) fn get(&self, word: Word) -> Option<&Value<'a>> {
+        self.values.iter().find(|(known, _)| *known == word).map(|(_, value)| value)
+    }
+
+    fn with(mut self, word: Word, value: Value<'a>) -> Self {
+        self.values.push((word, value));
+        self
+    }
+
+    fn text(self, word: Word, text: &'a str) -> Self {
+        self.with(word, Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn shown(self, word: Word, value: &impl ToString) -> Self {
+        self.with(word, Value::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn id(self, word: Word, id: &'a str) -> Self {
+        let number = match self.ids {
+            Ids::Texts => None,
+            Ids::Numbers => json::whole(id),
+        };
+        match number {
+            Some(number) => self.with(word, Value::Number(number)),
+            None => self.text(word, id),
+        }
+    }
+
+    fn user(self, user: &'a Participant) -> Self {
+        self.id(Word::User, user.id.as_str())
+            .text(Word::UserName, &user.name)
+            .text(Word::UserRole, user.role.as_str())
+    }
+
+    fn entry(self, entry: &'a Entry) -> Self {
+        let words = self
+            .id(Word::Room, entry.room.as_str())
+            .with(Word::Position, Value::Position(entry.position))
+            .with(Word::Seq, Value::Number(entry.position.seq.0))
+            .with(Word::Nth, Value::Number(entry.nth))
+            .shown(Word::At, &entry.at);
+        match &entry.event {
+            Event::MessagePosted(message) => {
+                let words = words
+                    .shown(Word::Message, &entry.id())
+                    .text(Word::MessageText, &message.text)
+                    .text(Word::MessageKind, &message.kind)
+                    .user(&message.sender);
+                match &message.client_message_id {
+                    Some(id) => words.id(Word::MessageClientId, id.as_str()),
+                    None => words,
+                }
+            }
+            Event::RoomUpdated { metadata } => words.with(Word::Metadata, Value::Json(metadata)),
+            Event::RoomClosed { by, reason } => {
+                let words = match by {
+                    Some(user) => words.user(user),
+                    None => words,
+                };
+                match reason {
+                    Some(reason) => words.text(Word::Reason, reason),
+                    None => words,
+                }
+            }
+            Event::RoomDeleted => words,
+        }
+    }
+}

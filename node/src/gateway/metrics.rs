@@ -1,0 +1,140 @@
+//! What the gateway counts.
+
+use metrics::{Counter, Gauge, Histogram, Unit};
+use tokio::time::Instant;
+
+use crate::domain::close::CloseReason;
+
+const CONNECTIONS: &str = "parlance_connections";
+const CONNECTION_DURATION: &str = "parlance_connection_duration_seconds";
+const HANDSHAKES: &str = "parlance_handshakes_total";
+const OUTBOUND_BYTES: &str = "parlance_outbound_bytes_total";
+
+/// Tells the recorder what each metric means. Called once, before anything is counted.
+pub fn describe() {
+    metrics::describe_gauge!(CONNECTIONS, "Open namespaces of open sessions.");
+    metrics::describe_histogram!(
+        CONNECTION_DURATION,
+        Unit::Seconds,
+        "How long a namespace was open, by the reason of its end."
+    );
+    metrics::describe_counter!(HANDSHAKES, "Asked-for sessions and namespaces, by their outcome.");
+    metrics::describe_counter!(OUTBOUND_BYTES, Unit::Bytes, "Bytes written to TCP connections.");
+}
+
+/// Bytes written to TCP connections.
+pub fn outbound_bytes() -> Counter {
+    metrics::counter!(OUTBOUND_BYTES)
+}
+
+/// How asking for a session, or for a namespace of one, came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// A session was opened.
+    Opened,
+    /// The request was malformed.
+    Malformed,
+    /// The page may not speak to this node.
+    Origin,
+    /// The address opens too many.
+    AddressLimit,
+    /// The node is full or leaving.
+    Unavailable,
+    /// A namespace was connected.
+    Connected,
+    /// A namespace was asked for without a token that verifies.
+    AuthRequired,
+    /// A namespace was asked for with a malformed payload.
+    InvalidConnect,
+}
+
+impl Handshake {
+    /// Counts it.
+    pub fn count(self) {
+        metrics::counter!(HANDSHAKES, "result" => self.as_str()).increment(1);
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Malformed => "malformed",
+            Self::Origin => "origin",
+            Self::AddressLimit => "address_limit",
+            Self::Unavailable => "unavailable",
+            Self::Connected => "connected",
+            Self::AuthRequired => "auth_required",
+            Self::InvalidConnect => "invalid_connect",
+        }
+    }
+}
+
+/// The handles of one namespace.
+#[derive(Debug, Clone)]
+pub struct NamespaceMetrics {
+    polling: Gauge,
+    websocket: Gauge,
+}
+
+impl NamespaceMetrics {
+    /// Registers the handles of `namespace`.
+    #[must_use]
+    pub fn new(namespace: &str) -> Self {
+        let gauge = |transport: &'static str| {
+            let namespace = namespace.to_owned();
+            metrics::gauge!(CONNECTIONS, "transport" => transport, "namespace" => namespace)
+        };
+        Self { polling: gauge("polling"), websocket: gauge("websocket") }
+    }
+
+    fn gauge(&self, is_websocket: bool) -> &Gauge {
+        if is_websocket { &self.websocket } else { &self.polling }
+    }
+}
+
+/// A counted connection; its drop takes it out of the count again.
+#[derive(Debug)]
+pub struct Counted {
+    metrics: NamespaceMetrics,
+    is_websocket: bool,
+    since: Instant,
+    reason: CloseReason,
+}
+
+impl Counted {
+    /// Counts one connection.
+    #[must_use]
+    pub fn new(metrics: NamespaceMetrics, is_websocket: bool) -> Self {
+        metrics.gauge(is_websocket).increment(1);
+        Self { metrics, is_websocket, since: Instant::now(), reason: CloseReason::Gone }
+    }
+
+    /// Whether it is counted as a WebSocket.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.is_websocket
+    }
+
+    /// A session that began with polling has got a WebSocket.
+    pub fn moves_to_websocket(&mut self) {
+        self.metrics.gauge(self.is_websocket).decrement(1);
+        self.is_websocket = true;
+        self.metrics.websocket.increment(1);
+    }
+
+    /// Why it will have ended; without it: the client went.
+    pub fn ends(&mut self, reason: CloseReason) {
+        self.reason = reason;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.metrics.gauge(self.is_websocket).decrement(1);
+        duration(self.reason).record(self.since.elapsed());
+    }
+}
+
+/// Once a connection, so it may be looked up.
+fn duration(reason: CloseReason) -> Histogram {
+    metrics::histogram!(CONNECTION_DURATION, "close_reason" => reason.as_str())
+}

@@ -1,0 +1,191 @@
+//! The Socket.IO lane; the only place that knows socketioxide.
+//!
+//! Its handlers are all written against its traits, not as closures: those would be spawned, and
+//! events could overtake each other or come before the handler that waits for them. Everything is
+//! set up in the middleware, which runs before a CONNECT is answered.
+
+pub(super) mod engine;
+mod intake;
+mod writer;
+
+use std::fmt::Display;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use socketioxide::TransportType;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::handler::{ConnectHandler, Value};
+use socketioxide::socket::Socket;
+use tokio::sync::watch;
+
+use crate::auth::{Credentials, Identity};
+use crate::domain::close::CloseReason;
+use crate::domain::id::ConnId;
+use crate::domain::refusal::Refusal;
+use crate::gateway::drain::Leaving;
+use crate::gateway::link::Link;
+use crate::gateway::metrics::{Handshake, NamespaceMetrics};
+use crate::gateway::socketio::engine::Engine;
+use crate::gateway::socketio::intake::{Arrivals, Departure, Intake};
+use crate::gateway::socketio::writer::Writer;
+use crate::gateway::{Authenticate, Open, credentials};
+use crate::hub::outbox::outbox;
+use crate::lifecycle::Lifecycle;
+use crate::session::peer::Peer;
+
+/// The one namespace in which a client may show its token after it has connected.
+const WAITS_FOR_TOKEN: &str = "/";
+
+/// What the namespaces of a node share.
+pub(super) struct Lane {
+    /// Verifies tokens.
+    pub(super) authenticate: Authenticate,
+    /// Serves peers.
+    pub(super) open: Open,
+    /// Spawns the writers.
+    pub(super) lifecycle: Lifecycle,
+    /// Told when this node leaves.
+    pub(super) leaving: watch::Receiver<Option<Leaving>>,
+    /// The engine that these namespaces belong to.
+    pub(super) engine: Weak<Engine>,
+    /// Number of the next connection.
+    pub(super) next_conn: AtomicU64,
+}
+
+/// One namespace: greets whoever connects to it.
+#[derive(Clone)]
+pub(super) struct Namespace {
+    path: Arc<str>,
+    metrics: NamespaceMetrics,
+    lane: Arc<Lane>,
+}
+
+/// A writer that waits for its CONNECT to be answered.
+type Waiting = Arc<Writer>;
+
+impl Namespace {
+    /// The namespace `path`.
+    #[must_use]
+    pub(super) fn new(path: Arc<str>, lane: Arc<Lane>) -> Self {
+        Self { metrics: NamespaceMetrics::new(&path), path, lane }
+    }
+
+    /// Its path, with the slash.
+    #[must_use]
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Who asks to connect, and in which dialect.
+    fn identify(
+        &self,
+        link: &Link,
+        payload: Option<&str>,
+    ) -> Result<(Option<Identity>, Option<String>), Refusal> {
+        // The door has counted those that were posted.
+        if link.is_websocket() && !link.may_connect() {
+            link.kill();
+            return Err(Refusal::AuthRequired);
+        }
+        let Ok(greeting) = credentials::of_connect(payload) else {
+            return Err(Refusal::invalid("malformed CONNECT payload"));
+        };
+        let shown = Credentials { connect: greeting.token, ..link.credentials.clone() };
+        match (self.lane.authenticate)(&shown) {
+            Ok(None) if *self.path != *WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
+            Ok(identity) => Ok((identity, greeting.dialect)),
+            Err(_failure) => Err(Refusal::AuthRequired),
+        }
+    }
+
+    /// Sets everything up for a client and hands it to its session.
+    fn greet(&self, socket: &Arc<Socket>, payload: Option<&str>) -> Result<(), Refusal> {
+        // There always is one: the door puts it into every handshake.
+        let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
+        let link = link.ok_or(Refusal::AccessDenied)?;
+        let (identity, dialect) = self.identify(&link, payload)?;
+        let (intake, inbox, gone) = Intake::new();
+        let (outbox, reader) = outbox();
+        let (closing, asked_to_close) = watch::channel(None);
+        let conn = ConnId(self.lane.next_conn.fetch_add(1, Ordering::Relaxed));
+        let writer = Writer {
+            reader,
+            asked_to_close,
+            gone,
+            conn,
+            namespace: Arc::clone(&self.path),
+            link: Arc::clone(&link),
+        };
+        socket.extensions.insert::<Intake>(intake);
+        socket.extensions.insert::<Waiting>(Arc::new(writer));
+        socket.on_fallback(Arrivals);
+        socket.on_disconnect(Departure);
+        (self.lane.open)(Peer {
+            conn,
+            socket: socket.id.to_string(),
+            namespace: Arc::clone(&self.path),
+            transport: transport_name(socket),
+            address: link.address,
+            identity,
+            dialect,
+            inbox,
+            outbox,
+            closing,
+        });
+        Ok(())
+    }
+}
+
+fn transport_name(socket: &Socket) -> &'static str {
+    match socket.transport_type() {
+        TransportType::Polling => "polling",
+        TransportType::Websocket => "websocket",
+    }
+}
+
+impl ConnectHandler<LocalAdapter, Self> for Namespace {
+    /// Runs once the CONNECT is answered: before, nothing may be written.
+    fn call(&self, socket: Arc<Socket>, _auth: Option<Value>) {
+        let writer = socket.extensions.remove::<Waiting>().and_then(Arc::into_inner);
+        // None: the client has gone meanwhile.
+        if let Some(writer) = writer {
+            let run = writer.run(socket, self.metrics.clone(), Arc::clone(&self.lane));
+            self.lane.lifecycle.spawn("writer", run);
+        }
+    }
+
+    fn call_middleware<'a>(
+        &'a self,
+        socket: Arc<Socket>,
+        auth: &'a Option<Value>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>> {
+        let payload = auth.as_ref().and_then(Value::as_str).map(|it| it.as_str());
+        let greeted = self.greet(&socket, payload);
+        match &greeted {
+            Ok(()) => Handshake::Connected.count(),
+            Err(Refusal::AuthRequired) => Handshake::AuthRequired.count(),
+            Err(_) => Handshake::InvalidConnect.count(),
+        }
+        // The engine cannot carry data beside the message, so the message is the code.
+        let answer = greeted.map_err(|it| Box::new(it.code()) as Box<dyn Display + Send>);
+        Box::pin(ready(answer))
+    }
+}
+
+/// A connection that the client, or the engine for it, has ended.
+fn close_reason(reason: socketioxide::socket::DisconnectReason) -> CloseReason {
+    use socketioxide::socket::DisconnectReason as Engine;
+    match reason {
+        Engine::HeartbeatTimeout => CloseReason::HeartbeatMissed,
+        Engine::PacketParsingError | Engine::MultipleHttpPollingError => {
+            CloseReason::ProtocolViolation
+        }
+        Engine::TransportClose
+        | Engine::TransportError
+        | Engine::ClientNSDisconnect
+        | Engine::ServerNSDisconnect
+        | Engine::ClosingServer => CloseReason::Gone,
+    }
+}

@@ -1,0 +1,190 @@
+//! From one notice to many outboxes: spelled once per dialect, then shared.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::dialect::{Audience, DialectId, Dialects, Spoken};
+use crate::domain::event::{Origin, SharedEntry};
+use crate::domain::id::{ConnId, NodeLife, UserId};
+use crate::domain::notice::Notice;
+use crate::domain::position::Position;
+use crate::hub::metrics::Metrics;
+use crate::hub::outbox::{Once, Outbox, Outgoing};
+
+/// Spelled entries that are kept per topic, for those who are caught up from memory.
+const ROWS_MAX: usize = 64;
+
+/// A notice in the words of those dialects that were asked for; each is written at most once.
+#[derive(Debug)]
+pub(crate) struct Spelling {
+    notice: Notice,
+    words: Vec<Word>,
+}
+
+#[derive(Debug, Clone)]
+enum Word {
+    NotAsked,
+    /// The dialect has no event for it.
+    Silent,
+    Said(Spoken),
+}
+
+impl Spelling {
+    /// Nothing is written yet.
+    pub(crate) fn new(notice: Notice) -> Self {
+        Self { notice, words: Vec::new() }
+    }
+
+    /// The notice in this dialect's words; `None`: the dialect has no event for it.
+    pub(crate) fn spell(&mut self, dialects: &Dialects, dialect: DialectId) -> Option<&Spoken> {
+        let at = usize::from(dialect.0);
+        if self.words.len() <= at {
+            self.words.resize(at + 1, Word::NotAsked);
+        }
+        if matches!(self.words[at], Word::NotAsked) {
+            let spoken = dialects.get(dialect).encode(&self.notice);
+            self.words[at] = spoken.map_or(Word::Silent, Word::Said);
+        }
+        match &self.words[at] {
+            Word::Said(spoken) => Some(spoken),
+            Word::NotAsked | Word::Silent => None,
+        }
+    }
+}
+
+/// The spelled entries of one topic, newest last.
+#[derive(Debug, Default)]
+pub(crate) struct SpelledEntries {
+    rows: VecDeque<(Position, Spelling)>,
+}
+
+impl SpelledEntries {
+    /// The row of `entry`; made, and the oldest row forgotten, if it is new.
+    pub(crate) fn row(&mut self, entry: &SharedEntry) -> &mut Spelling {
+        let found = self.rows.binary_search_by_key(&entry.position, |(position, _)| *position);
+        let at = match found {
+            Ok(at) => at,
+            Err(mut at) => {
+                if self.rows.len() == ROWS_MAX {
+                    self.rows.pop_front();
+                    at = at.saturating_sub(1);
+                }
+                let spelling = Spelling::new(Notice::Entry(SharedEntry::clone(entry)));
+                self.rows.insert(at, (entry.position, spelling));
+                at
+            }
+        };
+        &mut self.rows[at].1
+    }
+
+    /// Forgets everything: nobody has asked for a while.
+    pub(crate) fn clear(&mut self) {
+        self.rows = VecDeque::new();
+    }
+}
+
+/// A connection that hears a topic.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Which connection.
+    pub conn: ConnId,
+    /// Whose.
+    pub user: UserId,
+    /// In whose words it hears the topic.
+    pub dialect: DialectId,
+    /// Where what it hears is put.
+    pub outbox: Outbox,
+}
+
+/// What the notice's origin is, for dialects that do not tell it to its cause.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cause<'a> {
+    /// Everyone may be told.
+    Nobody,
+    /// One connection of this node did it.
+    Connection(ConnId),
+    /// All connections of a user are meant.
+    User(&'a UserId),
+}
+
+/// How something that is not in the log is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Manner {
+    /// To every live member.
+    Always,
+    /// Not to those whose outbox is more than half full: the first thing that is dropped.
+    Droppable,
+    /// Once per connection, however many rooms it comes through.
+    Once(Once),
+}
+
+/// What every topic of a keeper needs to speak.
+#[derive(Debug)]
+pub(crate) struct Voice<'a> {
+    pub(crate) dialects: &'a Dialects,
+    pub(crate) life: NodeLife,
+    pub(crate) metrics: &'a Metrics,
+}
+
+impl Voice<'_> {
+    /// Who is not told what came from `origin`, if it came from this node.
+    pub(crate) fn cause_of(&self, origin: &Origin) -> Cause<'static> {
+        // A connection outlives a change of incarnation, and its number is never reused.
+        if origin.node.index == self.life.index {
+            Cause::Connection(origin.conn)
+        } else {
+            Cause::Nobody
+        }
+    }
+
+    pub(crate) fn cause_of_entry(&self, entry: &SharedEntry) -> Cause<'static> {
+        entry.origin.as_ref().map_or(Cause::Nobody, |origin| self.cause_of(origin))
+    }
+}
+
+/// Whether a listener is in the audience; `is_origin`: the notice is about its own doing.
+fn hears(to: Audience, is_origin: bool) -> bool {
+    match to {
+        Audience::All => true,
+        Audience::Others => !is_origin,
+    }
+}
+
+/// `false`: the connection is gone.
+pub(crate) fn tell(
+    listener: &Listener,
+    spelling: &mut Spelling,
+    (cause, manner): (Cause<'_>, Manner),
+    voice: &Voice<'_>,
+) -> bool {
+    let is_origin = match cause {
+        Cause::Nobody => false,
+        Cause::Connection(conn) => conn == listener.conn,
+        Cause::User(user) => *user == listener.user,
+    };
+    match spelling.spell(voice.dialects, listener.dialect) {
+        Some(spoken) if hears(spoken.to, is_origin) => {
+            let outgoing = Outgoing::Event(Arc::clone(&spoken.frame));
+            push(listener, outgoing, manner, voice)
+        }
+        Some(_) | None => true,
+    }
+}
+
+/// `false`: the connection is gone. An overflow is the session's to see: it closes.
+fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'_>) -> bool {
+    let outbox = &listener.outbox;
+    if outbox.is_closed() {
+        return false;
+    }
+    let pushed = match manner {
+        Manner::Always => outbox.push(outgoing),
+        Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
+        Manner::Droppable => return true,
+        Manner::Once(once) => outbox.push_once(outgoing, once),
+    };
+    if pushed.is_ok() {
+        voice.metrics.deliveries.increment(1);
+    }
+    true
+}

@@ -1,0 +1,250 @@
+//! What a keeper does by the clock: silence of typists, receipts, leaving, re-assertion, look-ups.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use indexmap::IndexSet;
+use tokio::time::Instant;
+
+use crate::domain::id::UserId;
+use crate::domain::topic::Topic;
+use crate::hub::keeper::{Done, Keeper};
+use crate::store::Stamp;
+
+/// A topic that nobody here listens to is left after so long: most listeners come back.
+const UNWATCH_DELAY: Duration = Duration::from_secs(30);
+
+/// How often each topic is asserted again, which heals whatever made this node deaf to it.
+const REASSERT_EVERY: Duration = Duration::from_secs(60);
+
+/// Pause before a failed comparison of heads is made again.
+const RESYNC_PAUSE: Duration = Duration::from_millis(500);
+
+/// Topics of one re-assertion, and users of one look-up.
+const BATCH_MAX: usize = 500;
+
+/// Look-ups that may wait; one that does not fit is a status that is not told.
+const LOOK_UPS_MAX: usize = 10_000;
+
+/// Topics that nobody watches and whose frames came; one that does not fit will come again.
+const STRAYS_MAX: usize = 10_000;
+
+/// What is due.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    resync_at: Option<Instant>,
+    /// One comparison of heads at a time.
+    is_comparing: bool,
+    reassert: VecDeque<(Instant, Topic)>,
+    emptied: VecDeque<(Instant, Topic)>,
+    handed: IndexSet<Topic>,
+    typing: IndexSet<Topic>,
+    strays: IndexSet<Topic>,
+    look_ups: VecDeque<(Topic, UserId)>,
+    /// One look-up at a time.
+    is_looking: bool,
+}
+
+impl Upkeep {
+    pub(super) fn want_resync(&mut self) {
+        self.resync_at = Some(Instant::now());
+    }
+
+    pub(super) fn want_resync_later(&mut self) {
+        self.resync_at.get_or_insert_with(|| Instant::now() + RESYNC_PAUSE);
+    }
+
+    pub(super) fn heads_answered(&mut self) {
+        self.is_comparing = false;
+    }
+
+    pub(super) fn reassert_again(&mut self, topics: &[Topic]) {
+        let at = Instant::now() + RESYNC_PAUSE;
+        for topic in topics.iter().rev() {
+            self.reassert.push_front((at, topic.clone()));
+        }
+    }
+
+    pub(super) fn watched(&mut self, topic: &Topic) {
+        self.reassert.push_back((Instant::now() + REASSERT_EVERY, topic.clone()));
+    }
+
+    pub(super) fn emptied(&mut self, topic: &Topic) {
+        self.emptied.push_back((Instant::now() + UNWATCH_DELAY, topic.clone()));
+    }
+
+    pub(super) fn handed(&mut self, topic: &Topic) {
+        self.handed.insert(topic.clone());
+    }
+
+    pub(super) fn typing(&mut self, topic: &Topic) {
+        self.typing.insert(topic.clone());
+    }
+
+    pub(super) fn stray(&mut self, topic: Topic) {
+        if self.strays.len() < STRAYS_MAX {
+            self.strays.insert(topic);
+        }
+    }
+
+    pub(super) fn look_up(&mut self, topic: &Topic, user: &UserId) {
+        if self.look_ups.len() < LOOK_UPS_MAX {
+            self.look_ups.push_back((topic.clone(), user.clone()));
+        }
+    }
+
+    pub(super) fn looked(&mut self) {
+        self.is_looking = false;
+    }
+
+    pub(super) fn look_up_again(&mut self, asked: Vec<(Topic, UserId)>) {
+        for (topic, user) in asked.into_iter().rev() {
+            self.look_ups.push_front((topic, user));
+        }
+    }
+
+    fn take_due(queue: &mut VecDeque<(Instant, Topic)>, now: Instant) -> Option<Topic> {
+        if queue.front().is_some_and(|(at, _)| *at <= now) {
+            return queue.pop_front().map(|(_, topic)| topic);
+        }
+        None
+    }
+}
+
+impl Keeper {
+    /// Everything that is due. Called a few times a second.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        self.hush(now);
+        self.report_handed();
+        self.unwatch(now);
+        self.compare_heads(now);
+        self.look_up();
+    }
+
+    /// The node has a new life: Redis knows none of its topics.
+    pub(super) fn reassert_all(&mut self) {
+        let now = Instant::now();
+        let mut topics: Vec<_> = self.watched.keys().cloned().collect();
+        topics.sort_unstable();
+        self.upkeep.reassert = topics.into_iter().map(|topic| (now, topic)).collect();
+        self.compare_heads(now);
+    }
+
+    /// Something may have been missed: compares the heads of all rooms.
+    pub(super) fn resync_now(&mut self) {
+        self.upkeep.want_resync();
+        self.compare_heads(Instant::now());
+    }
+
+    /// Asks for the statuses of those who came in, unless a look-up is under way.
+    pub(super) fn look_up(&mut self) {
+        if self.upkeep.is_looking || self.upkeep.look_ups.is_empty() {
+            return;
+        }
+        self.upkeep.is_looking = true;
+        let count = self.upkeep.look_ups.len().min(BATCH_MAX);
+        let asked: Vec<_> = self.upkeep.look_ups.drain(..count).collect();
+        let store = self.store.clone();
+        self.calls.push(Box::pin(async move {
+            let users: Vec<_> = asked.iter().map(|(_, user)| user.clone()).collect();
+            let presences = store.presence(&users).await;
+            Done::Looked(asked, presences)
+        }));
+    }
+
+    fn hush(&mut self, now: Instant) {
+        for topic in std::mem::take(&mut self.upkeep.typing) {
+            let Some(watched) = self.watched.get(&topic) else { continue };
+            for user in watched.typists.silent(now) {
+                self.stop_typing(&topic, &user);
+            }
+            if self.watched.get(&topic).is_some_and(|it| !it.typists.is_empty()) {
+                self.upkeep.typing.insert(topic);
+            }
+        }
+    }
+
+    fn report_handed(&mut self) {
+        for topic in std::mem::take(&mut self.upkeep.handed) {
+            let Topic::Room(room) = &topic else { continue };
+            let handed = self.watched.get_mut(&topic).and_then(|it| it.take_handed(room));
+            if let Some(handed) = handed {
+                // A report that does not fit is a receipt that is not told: receipts may be lost.
+                self.handed.try_send(handed).ok();
+            }
+        }
+    }
+
+    fn unwatch(&mut self, now: Instant) {
+        let mut left: Vec<(Topic, Stamp)> = Vec::new();
+        while let Some(topic) = Upkeep::take_due(&mut self.upkeep.emptied, now) {
+            let is_unused = self
+                .watched
+                .get(&topic)
+                .and_then(|it| it.empty_since)
+                .is_some_and(|since| since + UNWATCH_DELAY <= now);
+            if is_unused && let Some(watched) = self.watched.remove(&topic) {
+                for user in watched.roster.users() {
+                    self.unsee(&topic, user);
+                }
+                left.push((topic, self.next_stamp()));
+            }
+        }
+        for topic in std::mem::take(&mut self.upkeep.strays) {
+            if !self.watched.contains_key(&topic) && !self.joining.contains_key(&topic) {
+                left.push((topic, self.next_stamp()));
+            }
+        }
+        if !left.is_empty() {
+            let store = self.store.clone();
+            self.calls.push(Box::pin(async move { Done::Left(store.leave(&left).await) }));
+        }
+    }
+
+    fn compare_heads(&mut self, now: Instant) {
+        if self.upkeep.is_comparing {
+            return;
+        }
+        if self.upkeep.resync_at.is_some_and(|at| at <= now) {
+            self.upkeep.resync_at = None;
+            let mut topics: Vec<_> = self.watched.keys().cloned().collect();
+            topics.retain(|topic| matches!(topic, Topic::Room(_)));
+            if !topics.is_empty() {
+                topics.sort_unstable();
+                return self.resync(topics);
+            }
+        }
+        let mut due = Vec::new();
+        while due.len() < BATCH_MAX
+            && let Some(topic) = Upkeep::take_due(&mut self.upkeep.reassert, now)
+        {
+            if let Some(watched) = self.watched.get_mut(&topic) {
+                watched.rest();
+                due.push((topic.clone(), watched.stamp));
+                self.upkeep.watched(&topic);
+            }
+        }
+        if !due.is_empty() {
+            self.reassert(due);
+        }
+    }
+
+    fn resync(&mut self, topics: Vec<Topic>) {
+        self.upkeep.is_comparing = true;
+        let store = self.store.clone();
+        self.calls.push(Box::pin(async move {
+            let heads = store.resync(&topics).await;
+            Done::Heads(topics, heads)
+        }));
+    }
+
+    fn reassert(&mut self, due: Vec<(Topic, Stamp)>) {
+        self.upkeep.is_comparing = true;
+        let store = self.store.clone();
+        self.calls.push(Box::pin(async move {
+            let heads = store.reassert(&due).await;
+            Done::Heads(due.into_iter().map(|(topic, _)| topic).collect(), heads)
+        }));
+    }
+}

@@ -1,0 +1,167 @@
+//! Who was seen in a room, as this node has told its listeners.
+//!
+//! A user who has left the room while still online elsewhere stays listed as absent, because the
+//! room heard that the user came online and has to hear when the user goes offline.
+
+use indexmap::IndexMap;
+
+use crate::domain::id::UserId;
+use crate::domain::presence::{Presence, Status};
+use crate::domain::role::Participant;
+
+/// Users of a room that a joiner is told of, and of which changes are told.
+pub(crate) const ROSTER_USERS_MAX: usize = 200;
+
+#[derive(Debug, Clone)]
+struct Seen {
+    user: Participant,
+    is_present: bool,
+    /// As last told, with its version; `None`: not known yet.
+    told: Option<(u64, Status)>,
+}
+
+/// The users of one room.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    seen: IndexMap<UserId, Seen>,
+}
+
+/// A change that listeners are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Seen as online, away or busy now.
+    Online(Participant, Status),
+    /// Seen as offline now.
+    Offline(Participant),
+}
+
+impl Roster {
+    /// A user's first connection came in; `true`: that is news, and the user's status is wanted.
+    pub(crate) fn enter(&mut self, user: Participant) -> bool {
+        if let Some(seen) = self.seen.get_mut(&user.id) {
+            let is_news = !seen.is_present;
+            seen.is_present = true;
+            seen.user = user;
+            return is_news;
+        }
+        if ROSTER_USERS_MAX <= self.seen.len() && !self.forget_one_absent() {
+            return false;
+        }
+        self.seen.insert(user.id.clone(), Seen { user, is_present: true, told: None });
+        true
+    }
+
+    /// A user's last connection has left; `Some`: that is news.
+    pub(crate) fn leave(&mut self, user: &UserId) -> Option<Participant> {
+        let seen = self.seen.get_mut(user).filter(|it| it.is_present)?;
+        seen.is_present = false;
+        let participant = seen.user.clone();
+        let is_told_online = seen.told.is_some_and(|(_, status)| status != Status::Offline);
+        if !is_told_online {
+            self.seen.swap_remove(user);
+        }
+        Some(participant)
+    }
+
+    /// A user's status was looked up because the user came in, or it changed.
+    pub(crate) fn status(&mut self, presence: &Presence, has_entered: bool) -> Option<Change> {
+        let seen = self.seen.get_mut(&presence.user)?;
+        let (before, was) = match seen.told {
+            Some((version, status)) => (version, Some(status)),
+            None => (0, None),
+        };
+        let is_repeat = presence.version == before && !(has_entered && seen.is_present);
+        if presence.version < before || is_repeat {
+            return None;
+        }
+        seen.told = Some((presence.version, presence.status));
+        let user = seen.user.clone();
+        let is_present = seen.is_present;
+        match presence.status {
+            Status::Online | Status::Away | Status::Busy => {
+                is_present.then_some(Change::Online(user, presence.status))
+            }
+            Status::Offline => {
+                if !is_present {
+                    self.seen.swap_remove(&presence.user);
+                }
+                was.is_some_and(|it| it != Status::Offline).then_some(Change::Offline(user))
+            }
+        }
+    }
+
+    /// Those who are in the room and seen as something other than offline.
+    pub(crate) fn online(&self) -> impl Iterator<Item = (&Participant, Status)> {
+        self.seen.values().filter(|it| it.is_present).filter_map(|it| {
+            let (_, status) = it.told?;
+            (status != Status::Offline).then_some((&it.user, status))
+        })
+    }
+
+    /// Whether changes of this user concern the room.
+    pub(crate) fn lists(&self, user: &UserId) -> bool {
+        self.seen.contains_key(user)
+    }
+
+    /// All users whose changes concern the room.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.seen.keys()
+    }
+
+    fn forget_one_absent(&mut self) -> bool {
+        match self.seen.values().position(|it| !it.is_present) {
+            Some(at) => self.seen.swap_remove_index(at).is_some(),
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::role::Role;
+
+    fn participant(id: &str) -> Participant {
+        Participant { id: UserId::parse(id).unwrap(), name: id.to_owned(), role: Role::User }
+    }
+
+    fn presence(id: &str, version: u64, status: Status) -> Presence {
+        Presence { user: UserId::parse(id).unwrap(), version, status }
+    }
+
+    #[test]
+    fn who_was_told_online_is_told_offline_once_also_after_leaving() {
+        let (mut roster, ann) = (Roster::default(), participant("ann"));
+        assert!(roster.enter(ann.clone()));
+        assert!(!roster.enter(ann.clone()));
+        let online = roster.status(&presence("ann", 1, Status::Online), true);
+        assert_eq!(online, Some(Change::Online(ann.clone(), Status::Online)));
+        assert_eq!(roster.leave(&ann.id), Some(ann.clone()));
+        assert_eq!(roster.status(&presence("ann", 2, Status::Away), false), None);
+        let offline = roster.status(&presence("ann", 3, Status::Offline), false);
+        assert_eq!(offline, Some(Change::Offline(ann.clone())));
+        assert_eq!(roster.status(&presence("ann", 3, Status::Offline), false), None);
+        assert!(!roster.lists(&ann.id));
+    }
+
+    #[test]
+    fn an_older_or_repeated_version_is_no_news() {
+        let (mut roster, ann) = (Roster::default(), participant("ann"));
+        roster.enter(ann.clone());
+        assert!(roster.status(&presence("ann", 5, Status::Busy), true).is_some());
+        assert_eq!(roster.status(&presence("ann", 4, Status::Offline), false), None);
+        assert_eq!(roster.status(&presence("ann", 5, Status::Busy), false), None);
+        assert_eq!(roster.online().count(), 1);
+    }
+
+    #[test]
+    fn whoever_comes_back_is_told_online_again() {
+        let (mut roster, ann) = (Roster::default(), participant("ann"));
+        roster.enter(ann.clone());
+        roster.status(&presence("ann", 1, Status::Online), true);
+        roster.leave(&ann.id);
+        assert!(roster.enter(ann.clone()));
+        let again = roster.status(&presence("ann", 1, Status::Online), true);
+        assert_eq!(again, Some(Change::Online(ann, Status::Online)));
+    }
+}

@@ -1,0 +1,289 @@
+//! From a packet to its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::chat::Asker;
+use crate::clock;
+use crate::dialect::{Dialect, DialectId, Malformed, Request};
+use crate::domain::command::{Command, Draft, Since, Token};
+use crate::domain::id::{MessageId, RoomId};
+use crate::domain::position::Position;
+use crate::domain::quota::Limit;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::reply::Reply;
+use crate::domain::role::Actor;
+use crate::domain::topic::Topic;
+use crate::hub::AttachError;
+use crate::hub::Progress;
+use crate::hub::outbox::{AckId, Outgoing};
+use crate::session::metrics::{self, Metrics};
+use crate::session::rooms::Pull;
+use crate::session::{Session, limits};
+
+/// What a client whose inbox is full should wait.
+const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
+
+impl Session {
+    /// Carries out one event and answers it.
+    pub(super) async fn event(&mut self, packet: &str, ack: Option<AckId>) {
+        let started = Instant::now();
+        let (dialect, event, result) =
+            match self.parts.dialects.decode(&self.peer.namespace, packet) {
+                Ok(Request { dialect, event, command }) => {
+                    let result = self.limited(dialect, command).await;
+                    (dialect, Some(event), result)
+                }
+                Err(Malformed { dialect, event, refusal }) => {
+                    let dialect = dialect.unwrap_or(self.dialect);
+                    let limit = self.take_event(dialect);
+                    (dialect, event, Err(limit.err().unwrap_or(refusal)))
+                }
+            };
+        let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
+        metrics::counted(&label, result.as_ref().err(), started.elapsed());
+        let parts = Arc::clone(&self.parts);
+        let dialect = parts.dialects.get(dialect);
+        match result {
+            Ok(reply) => self.answer(dialect, &label, &reply, ack),
+            Err(refusal) => self.refuse(dialect, event.as_deref(), &refusal, ack),
+        }
+    }
+
+    /// An event that found the inbox full was not kept; its client is told so.
+    pub(super) fn overflowed(&self, ack: Option<AckId>) {
+        let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
+        let label = Arc::from(Metrics::OTHER);
+        metrics::counted(&label, Some(&refusal), Duration::ZERO);
+        self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, ack);
+    }
+
+    fn answer(&self, dialect: &Dialect, event: &str, reply: &Reply, ack: Option<AckId>) {
+        let answer = dialect.reply(event, reply);
+        if let Some(id) = ack {
+            self.push(Outgoing::Ack { id, payload: answer.ack });
+        }
+        for frame in answer.events {
+            self.push(Outgoing::Event(frame));
+        }
+    }
+
+    /// A refusal goes to the acknowledgement if there is one, else it is an event; never both.
+    fn refuse(
+        &self,
+        dialect: &Dialect,
+        event: Option<&str>,
+        refusal: &Refusal,
+        ack: Option<AckId>,
+    ) {
+        let outgoing = match ack {
+            Some(id) => Outgoing::Ack { id, payload: dialect.refusal_ack(refusal) },
+            None => Outgoing::Event(dialect.refusal_event(event, refusal)),
+        };
+        self.push(outgoing);
+    }
+
+    fn take_event(&mut self, dialect: DialectId) -> Result<(), Refusal> {
+        let rates = self.parts.dialects.get(dialect).rates();
+        self.buckets.take_event(&self.parts.config, rates)
+    }
+
+    async fn limited(&mut self, dialect: DialectId, command: Command) -> Result<Reply, Refusal> {
+        match &command {
+            Command::Join { .. } | Command::Leave { .. } => {
+                self.buckets.take_join(&self.parts.config)?;
+            }
+            Command::Send(_)
+            | Command::MarkRead { .. }
+            | Command::Type { .. }
+            | Command::SetStatus { .. }
+            | Command::Authenticate { .. } => self.take_event(dialect)?,
+        }
+        self.execute(dialect, command).await
+    }
+
+    async fn execute(&mut self, dialect: DialectId, command: Command) -> Result<Reply, Refusal> {
+        let actor = match (&self.identity, command) {
+            (_, Command::Authenticate { token }) => return self.authenticate(&token),
+            (None, _) => return Err(Refusal::AuthRequired),
+            (Some(identity), command) => (identity.actor.clone(), command),
+        };
+        match actor {
+            (actor, Command::Join { room, since }) => self.join(dialect, &actor, room, since).await,
+            (actor, Command::Leave { room }) => self.leave_room(&actor, room).await,
+            (actor, Command::Send(draft)) => self.send(dialect, &actor, draft).await,
+            (actor, Command::MarkRead { message }) => self.mark_read(&actor, message),
+            (actor, Command::Type { room, active }) => self.type_in(&actor, &room, active),
+            (actor, Command::SetStatus { status }) => {
+                let rates = self.parts.dialects.get(dialect).rates();
+                let limit = limits::statuses(&self.parts.config, rates);
+                let asker = self.asker(&actor, limit);
+                self.parts.chat.set_status(asker, status).await
+            }
+            (_, Command::Authenticate { .. }) => Err(Refusal::AuthRequired), // answered above
+        }
+    }
+
+    fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
+        // Only who is limited needs to know whether the user is elsewhere too.
+        let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
+        Asker { actor, conn: self.peer.conn, is_spread, limit }
+    }
+
+    /// A first token makes the connection the user's; a later one must be the same user's.
+    fn authenticate(&mut self, token: &Token) -> Result<Reply, Refusal> {
+        let verified = self.parts.auth.verify(token, clock::now());
+        let identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
+        let user = identity.actor.participant.clone();
+        if self.identity.as_ref().is_some_and(|it| it.actor.id() != &user.id) {
+            return Err(Refusal::AccessDenied);
+        }
+        self.guard.extend(identity.expires_at);
+        let is_first = self.identity.replace(identity).is_none();
+        if is_first {
+            self.welcome();
+        }
+        Ok(Reply::Authenticated { user })
+    }
+
+    async fn join(
+        &mut self,
+        dialect: DialectId,
+        actor: &Actor,
+        room: RoomId,
+        since: Option<Since>,
+    ) -> Result<Reply, Refusal> {
+        let rooms_max = self.parts.config.rooms_per_connection as usize;
+        if rooms_max != 0 && rooms_max <= self.rooms.len() && !self.rooms.has(&room) {
+            let reason = format!("at most {rooms_max} rooms a connection");
+            return Err(Refusal::invalid(reason));
+        }
+        let since = since.map(|it| place(it, &room)).transpose()?;
+        self.parts.chat.admit(actor, &room).await?;
+        let topic = Topic::Room(room.clone());
+        let Some(listener) = self.rooms.listener(dialect, &self.peer.outbox) else {
+            return Err(Refusal::AuthRequired);
+        };
+        match self.parts.hub.attach(&topic, listener, since).await {
+            Ok(attached) => {
+                self.rooms.enter(&room, dialect);
+                Ok(Reply::Joined {
+                    room,
+                    position: attached.position,
+                    resumed: attached.resumed,
+                    missed: attached.missed,
+                })
+            }
+            Err(AttachError::NoSuchRoom) => Err(Refusal::RoomNotFound),
+            Err(AttachError::Ending) => Err(Refusal::Unavailable(Outcome::Refused)),
+            Err(AttachError::Failed(error)) => {
+                tracing::debug!(%error, "a room could not be joined");
+                Err(Refusal::Unavailable(Outcome::Refused))
+            }
+        }
+    }
+
+    async fn leave_room(&mut self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
+        self.type_in(actor, &room, false)?;
+        if !self.rooms.exit(&room) {
+            return Err(Refusal::NotAMember);
+        }
+        self.parts.hub.detach(&Topic::Room(room.clone()), self.peer.conn).await;
+        Ok(Reply::Left { room })
+    }
+
+    async fn send(
+        &self,
+        dialect: DialectId,
+        actor: &Actor,
+        draft: Draft,
+    ) -> Result<Reply, Refusal> {
+        if !self.rooms.has(&draft.room) {
+            return Err(Refusal::NotAMember);
+        }
+        let rates = self.parts.dialects.get(dialect).rates();
+        let asker = self.asker(actor, limits::messages(&self.parts.config, rates));
+        self.parts.chat.send(asker, draft).await
+    }
+
+    fn mark_read(&self, actor: &Actor, message: MessageId) -> Result<Reply, Refusal> {
+        let room = self.rooms.room_of(message).ok_or(Refusal::NotAMember)?;
+        self.parts.chat.mark_read(actor, room, message)
+    }
+
+    fn type_in(&mut self, actor: &Actor, room: &RoomId, active: bool) -> Result<Reply, Refusal> {
+        if !self.rooms.has(room) {
+            return Err(Refusal::NotAMember);
+        }
+        let is_news = if active { self.rooms.type_in(room) } else { self.rooms.stop_typing(room) };
+        if is_news {
+            self.parts.chat.tell_typing(self.asker(actor, None), room, active);
+        }
+        Ok(Reply::Typed)
+    }
+
+    /// Whoever heard a start hears a stop.
+    pub(super) fn stop_all_typing(&mut self) {
+        let Some(identity) = &self.identity else { return };
+        for room in self.rooms.typing() {
+            let asker = self.asker(&identity.actor, None);
+            self.parts.chat.tell_typing(asker, &room, false);
+        }
+    }
+
+    /// Lets one topic put its next page into the outbox. A room is entered anew each time: who was
+    /// put out since then gets no further page.
+    pub(super) async fn pull(&mut self) {
+        let Some(Pull { topic, is_admitted, .. }) = self.rooms.next_pull() else { return };
+        let progress = match &topic {
+            Topic::User(_) => self.pull_user(&topic).await,
+            Topic::Room(_) if is_admitted => self.parts.hub.next(&topic, self.peer.conn).await,
+            Topic::Room(room) => self.pull_again(room, &topic).await,
+        };
+        self.rooms.pulled(topic, progress);
+    }
+
+    async fn pull_again(&mut self, room: &RoomId, topic: &Topic) -> Progress {
+        let Some(identity) = &self.identity else { return Progress::Gone };
+        match self.parts.chat.admit(&identity.actor, room).await {
+            Ok(()) => self.parts.hub.next(topic, self.peer.conn).await,
+            Err(Refusal::Unavailable(_)) => Progress::Later,
+            Err(refusal) => {
+                self.put_out(room.clone(), &refusal).await;
+                Progress::Gone
+            }
+        }
+    }
+
+    async fn pull_user(&self, topic: &Topic) -> Progress {
+        let dialect = self.rooms.user_dialect(topic);
+        let Some(listener) = dialect.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
+        else {
+            return Progress::Gone;
+        };
+        match self.parts.hub.attach(topic, listener, None).await {
+            Ok(_) => self.parts.hub.next(topic, self.peer.conn).await,
+            Err(AttachError::Failed(_)) => Progress::Later,
+            Err(AttachError::NoSuchRoom | AttachError::Ending) => Progress::Gone,
+        }
+    }
+
+    /// The user may be in the room no more.
+    async fn put_out(&mut self, room: RoomId, refusal: &Refusal) {
+        let dialect = self.rooms.dialect_of(&room).unwrap_or(self.dialect);
+        self.rooms.exit(&room);
+        self.parts.hub.detach(&Topic::Room(room), self.peer.conn).await;
+        self.refuse(self.parts.dialects.get(dialect), None, refusal, None);
+    }
+}
+
+/// The place in `room` from which a client wants to go on.
+fn place(since: Since, room: &RoomId) -> Result<Position, Refusal> {
+    match since {
+        Since::Position(position) => Ok(position),
+        Since::Message(message) if message.is_in(room) => Ok(message.position()),
+        Since::Message(_) => Err(Refusal::invalid("since is no message of this room")),
+    }
+}

@@ -1,0 +1,193 @@
+//! Which topics a connection hears, and which of them are still catching up.
+//!
+//! Dropping it takes the user out of every room of the node's directory, so that also a connection
+//! that ends by a panic leaves nobody behind who is not there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::dialect::DialectId;
+use crate::domain::id::{ConnId, MessageId, RoomId};
+use crate::domain::role::Participant;
+use crate::domain::topic::Topic;
+use crate::hub::Progress;
+use crate::hub::directory::{Departure, Directory};
+use crate::hub::fanout::Listener;
+use crate::hub::outbox::Outbox;
+
+/// How often a start of typing is told again while it lasts.
+const TYPING_REPEAT: Duration = Duration::from_secs(3);
+
+/// Pause before a page that could not be read is asked for again.
+const PULL_PAUSE: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+struct Joined {
+    dialect: DialectId,
+    /// When the room was last told that the user types; `None`: does not type.
+    typing_told: Option<Instant>,
+}
+
+/// A topic to be asked for its next page.
+#[derive(Debug)]
+pub(super) struct Pull {
+    at: Instant,
+    pub(super) topic: Topic,
+    /// The user was let in just now, so it need not be asked again.
+    pub(super) is_admitted: bool,
+}
+
+/// The rooms of one connection.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    conn: ConnId,
+    directory: Arc<Directory>,
+    user: Option<Participant>,
+    user_topic: Option<(Topic, DialectId)>,
+    joined: BTreeMap<RoomId, Joined>,
+    /// Topics that have something for this connection, in the order in which they may be asked.
+    pulls: VecDeque<Pull>,
+}
+
+impl Rooms {
+    pub(super) fn new(conn: ConnId, directory: Arc<Directory>) -> Self {
+        let joined = BTreeMap::new();
+        Self { conn, directory, user: None, user_topic: None, joined, pulls: VecDeque::new() }
+    }
+
+    /// The connection's user is known.
+    pub(super) fn connect(&mut self, user: &Participant) {
+        if self.user.is_none() {
+            self.directory.connect(user);
+        }
+        self.user = Some(user.clone());
+    }
+
+    /// The connection hears the user's own topic as soon as Redis is there.
+    pub(super) fn hear_user(&mut self, topic: Topic, dialect: DialectId) {
+        self.pull_later(topic.clone(), Duration::ZERO, true);
+        self.user_topic = Some((topic, dialect));
+    }
+
+    /// The listener of a topic of this connection.
+    pub(super) fn listener(&self, dialect: DialectId, outbox: &Outbox) -> Option<Listener> {
+        let user = self.user.as_ref()?.id.clone();
+        Some(Listener { conn: self.conn, user, dialect, outbox: outbox.clone() })
+    }
+
+    /// The dialect of the user's own topic, if `topic` is it.
+    pub(super) fn user_dialect(&self, topic: &Topic) -> Option<DialectId> {
+        self.user_topic.as_ref().filter(|(it, _)| it == topic).map(|(_, dialect)| *dialect)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.joined.len()
+    }
+
+    pub(super) fn has(&self, room: &RoomId) -> bool {
+        self.joined.contains_key(room)
+    }
+
+    /// The joined room that a message is in.
+    pub(super) fn room_of(&self, message: MessageId) -> Option<&RoomId> {
+        self.joined.keys().find(|room| message.is_in(room))
+    }
+
+    /// The connection is in the room now, and pulls from it.
+    pub(super) fn enter(&mut self, room: &RoomId, dialect: DialectId) {
+        let Some(user) = &self.user else { return };
+        let joined = Joined { dialect, typing_told: None };
+        if self.joined.insert(room.clone(), joined).is_none() {
+            self.directory.enter(room, user);
+        }
+        self.pull_later(Topic::Room(room.clone()), Duration::ZERO, true);
+    }
+
+    /// The connection is in the room no more; `false`: it was not.
+    pub(super) fn exit(&mut self, room: &RoomId) -> bool {
+        let (Some(user), Some(_)) = (&self.user, self.joined.remove(room)) else { return false };
+        self.directory.leave(room, &user.id, Departure::Meant);
+        self.pulls.retain(|it| !matches!(&it.topic, Topic::Room(it) if it == room));
+        true
+    }
+
+    /// Resolves when a topic may be asked for its next page: the outbox has room for it.
+    pub(super) async fn may_pull(&self, outbox: &Outbox) {
+        match self.pulls.front() {
+            None => std::future::pending().await,
+            Some(pull) => {
+                tokio::time::sleep_until(pull.at).await;
+                outbox.half_empty().await;
+            }
+        }
+    }
+
+    /// The topic to ask now. The caller says with [`Self::pulled`] what came of it.
+    pub(super) fn next_pull(&mut self) -> Option<Pull> {
+        self.pulls.pop_front()
+    }
+
+    /// What a pull came to: topics that have more take their turn again, so a long way back in
+    /// one room does not hold up the others.
+    pub(super) fn pulled(&mut self, topic: Topic, progress: Progress) {
+        match progress {
+            Progress::More => self.pull_later(topic, Duration::ZERO, false),
+            Progress::Later => self.pull_later(topic, PULL_PAUSE, false),
+            Progress::Live | Progress::Gone => (),
+        }
+    }
+
+    fn pull_later(&mut self, topic: Topic, pause: Duration, is_admitted: bool) {
+        self.pulls.retain(|it| it.topic != topic);
+        let pull = Pull { at: Instant::now() + pause, topic, is_admitted };
+        let at = self.pulls.partition_point(|it| it.at <= pull.at);
+        self.pulls.insert(at, pull);
+    }
+
+    /// Notes that the user types in a joined room; `true`: the room is to be told.
+    pub(super) fn type_in(&mut self, room: &RoomId) -> bool {
+        let Some(joined) = self.joined.get_mut(room) else { return false };
+        let now = Instant::now();
+        let is_news = joined.typing_told.is_none_or(|told| told + TYPING_REPEAT <= now);
+        if is_news {
+            joined.typing_told = Some(now);
+        }
+        is_news
+    }
+
+    /// Notes that the user has stopped typing; `true`: the room is to be told.
+    pub(super) fn stop_typing(&mut self, room: &RoomId) -> bool {
+        self.joined.get_mut(room).is_some_and(|it| it.typing_told.take().is_some())
+    }
+
+    /// The rooms in which the user types.
+    pub(super) fn typing(&self) -> Vec<RoomId> {
+        let typing = self.joined.iter().filter(|(_, it)| it.typing_told.is_some());
+        typing.map(|(room, _)| room.clone()).collect()
+    }
+
+    /// The dialect that brought the connection into a room.
+    pub(super) fn dialect_of(&self, room: &RoomId) -> Option<DialectId> {
+        self.joined.get(room).map(|it| it.dialect)
+    }
+
+    /// All topics that are heard, for leaving them.
+    pub(super) fn end(&self) -> Vec<Topic> {
+        let rooms = self.joined.keys().cloned().map(Topic::Room);
+        rooms.chain(self.user_topic.iter().map(|(topic, _)| topic.clone())).collect()
+    }
+}
+
+impl Drop for Rooms {
+    fn drop(&mut self) {
+        if let Some(user) = &self.user {
+            for room in self.joined.keys() {
+                self.directory.leave(room, &user.id, Departure::Cut);
+            }
+            self.directory.disconnect(&user.id);
+        }
+    }
+}
