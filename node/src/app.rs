@@ -101,7 +101,6 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&store_config(config), arrivals, lifecycle.clone()).await?;
-    lifecycle.spawn("health", pass_on(store.health(), health));
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
     let chat = Chat::start(config.rooms, &store, handed, lifecycle);
@@ -120,6 +119,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let at = public.address().map_err(cannot_listen(config.listen))?;
     let pages = gateway.router(http::public(sources(&store, &hub, started)));
     lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
+    // Ready only now: whoever asks the probe comes next.
+    lifecycle.spawn("health", pass_on(store.health(), health));
     info!(listen = %at, node = %node_name(&store), "serving");
     Ok(Node { lifecycle: lifecycle.clone(), store, gateway })
 }
