@@ -34,8 +34,36 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Redis {
     child: Child,
     folder: tempfile::TempDir,
+    options: Vec<String>,
     /// For looking behind the store's back.
     pub raw: Client,
+}
+
+fn serve(folder: &tempfile::TempDir, options: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--dir"])
+        .arg(folder.path())
+        .arg("--unixsocket")
+        .arg(folder.path().join("redis.sock"))
+        .args(options)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server is installed")
+}
+
+async fn reach(folder: &tempfile::TempDir) -> Client {
+    let socket = format!("redis+unix://{}/redis.sock", folder.path().display());
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let mut config = fred::types::config::Config::from_url(&socket).unwrap();
+        config.version = RespVersion::RESP3;
+        let client = Builder::from_config(config).build().unwrap();
+        match client.init().await {
+            Ok(_) => return client,
+            Err(error) => assert!(Instant::now() < give_up, "no redis: {error}"),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 impl Redis {
@@ -45,28 +73,18 @@ impl Redis {
 
     pub async fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
-            .arg(folder.path())
-            .arg("--unixsocket")
-            .arg(folder.path().join("redis.sock"))
-            .args(options)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        let socket = format!("redis+unix://{}/redis.sock", folder.path().display());
-        let give_up = Instant::now() + PATIENCE;
-        let raw = loop {
-            let mut config = fred::types::config::Config::from_url(&socket).unwrap();
-            config.version = RespVersion::RESP3;
-            let client = Builder::from_config(config).build().unwrap();
-            match client.init().await {
-                Ok(_) => break client,
-                Err(error) => assert!(Instant::now() < give_up, "no redis: {error}"),
-            }
-            sleep(Duration::from_millis(20)).await;
-        };
-        Self { child, folder, raw }
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let child = serve(&folder, &options);
+        let raw = reach(&folder).await;
+        Self { child, folder, options, raw }
+    }
+
+    /// Kills the server and starts it again in the same folder.
+    pub async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = serve(&self.folder, &self.options);
+        self.raw = reach(&self.folder).await;
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -79,7 +97,7 @@ impl Redis {
 
     /// A configuration whose address is `unix://` and this.
     pub fn config_with(&self, address: &str) -> Config {
-        Config { url: Some(Secret::new(format!("unix://{address}"))), ..Config::default() }
+        config_of(format!("unix://{address}"))
     }
 
     /// Any command, its words separated by spaces.
@@ -169,6 +187,10 @@ fn words_of(line: &str) -> Vec<Vec<u8>> {
         bytes.next();
     }
     words
+}
+
+pub fn config_of(url: String) -> Config {
+    Config { url: Some(Secret::new(url)), ..Config::default() }
 }
 
 impl Drop for Redis {
