@@ -178,17 +178,9 @@ impl Beat {
     }
 
     async fn begin_life(&mut self) -> bool {
-        match self.register().await {
-            Ok(()) => true,
-            Err(NoLife::NotNow(failure)) => {
-                warn!(error = ?failure, "registering with redis failed; trying again");
-                false
-            }
-            Err(NoLife::Mismatch(problem)) => {
-                warn!(error = %problem, "registering with redis failed; trying again");
-                false
-            }
-        }
+        let Err(problem) = self.register().await else { return true };
+        warn!(error = %StoreError::from(problem), "registering with redis failed; trying again");
+        false
     }
 
     /// Begins a new life: claims an index, beats for the first time, and makes sure that the index
