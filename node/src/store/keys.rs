@@ -129,11 +129,6 @@ impl Keys {
         self.of_room(room, "o")
     }
 
-    /// HASH: user → role.
-    pub(crate) fn members(&self, room: &RoomId) -> String {
-        self.of_room(room, "members")
-    }
-
     /// HASH: user → until when nothing is taken from the user.
     pub(crate) fn bars(&self, room: &RoomId) -> String {
         self.of_room(room, "bar")
@@ -280,7 +275,6 @@ mod tests {
                 (keys.recent(&room, Half::Odd), "HASH"),
                 (keys.marks(&room), "HASH"),
                 (keys.roster(&room), "HASH"),
-                (keys.members(&room), "HASH"),
                 (keys.bars(&room), "HASH"),
                 (keys.life_rooms(of_room, life), "SET"),
                 (keys.life_users(of_user, life), "SET"),
