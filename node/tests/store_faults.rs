@@ -1,5 +1,6 @@
 //! What becomes of a store whose Redis is slow, full, flushed or half broken.
 
+#[cfg(test)]
 #[expect(dead_code, reason = "each test binary uses its part")]
 mod store_support;
 
