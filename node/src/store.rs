@@ -27,7 +27,7 @@ mod test_redis;
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, ConnId, NodeLife, RoomId, UserId};
@@ -49,6 +49,7 @@ pub use connect::connect;
 pub struct Store {
     shard: Arc<Shard>,
     jobs: mpsc::Sender<Job>,
+    jobs_room: Arc<Semaphore>,
     health: watch::Receiver<Health>,
     reported: Arc<watch::Sender<Reported>>,
     table: watch::Receiver<Vec<TableRow>>,

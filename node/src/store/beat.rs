@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use fred::clients::Client;
 use fred::interfaces::{EventInterface, HashesInterface};
-use fred::types::config::Server;
 use serde::Deserialize;
 use tokio::select;
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::domain::id::NodeLife;
 use crate::store::keys::PARTITIONS;
@@ -126,18 +125,19 @@ impl From<Failure> for NoLife {
 }
 
 impl Beat {
-    /// Beats until told to retire. `commands` is the client whose reconnection ends a life.
+    /// Beats until told to retire. Where a client for commands had to connect anew, a call may
+    /// still be on its way over the old connection: the life that it acts for ends.
     pub(crate) async fn run(
         mut self,
-        commands: Client,
-        retire: oneshot::Receiver<oneshot::Sender<()>>,
+        publishing: Client,
+        mut retire: oneshot::Receiver<oneshot::Sender<()>>,
         stop: CancellationToken,
     ) {
-        let mut reconnects = commands.reconnect_rx();
+        let mut reconnects = self.shard.client.reconnect_rx();
+        let mut publishing_reconnects = publishing.reconnect_rx();
+        let mut stale = self.shard.stale.subscribe();
         let mut ticks = interval(BEAT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let shard = Arc::clone(&self.shard);
-        let mut retire = retire;
         let mut needs_life = false;
         loop {
             select! {
@@ -150,8 +150,17 @@ impl Beat {
                     }
                     return;
                 }
-                reconnected = reconnects.recv() => needs_life |= self.reconnected(reconnected),
-                () = shard.stale.notified() => needs_life = true,
+                _ = reconnects.recv() => {
+                    needs_life = self.reconnected();
+                    continue;
+                }
+                _ = publishing_reconnects.recv() => {
+                    needs_life = self.reconnected();
+                    continue;
+                }
+                Ok(()) = stale.changed() => {
+                    needs_life |= *stale.borrow_and_update() == *self.life.borrow();
+                }
                 _ = ticks.tick() => (),
             }
             if needs_life {
@@ -162,10 +171,10 @@ impl Beat {
         }
     }
 
-    /// Whether a life ends with this connection. A call of the old one may still be on its way.
-    fn reconnected(&self, server: Result<Server, broadcast::error::RecvError>) -> bool {
+    /// Both clients connect anew at nearly the same time: the next tick begins one life for both.
+    fn reconnected(&self) -> bool {
         self.shard.metrics.reconnects.increment(1);
-        !matches!(server, Err(broadcast::error::RecvError::Closed))
+        true
     }
 
     async fn begin_life(&mut self) -> bool {
@@ -228,7 +237,8 @@ impl Beat {
             }
             Err(Failure::Stale) => true,
             Err(failure) => {
-                warn!(error = ?failure, waited_ms = self.asked.1.elapsed().as_millis(), "no beat");
+                // Whether it matters is for the health to say, which warns once.
+                debug!(error = ?failure, "a beat did not return");
                 false
             }
         }

@@ -132,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::id::{ClientMessageId, ConnId, NodeLife};
+    use crate::domain::id::{ClientMessageId, ConnId, MessageId, NodeLife};
     use crate::domain::message::Message;
     use crate::domain::presence::Status;
     use crate::domain::role::{Participant, Role};
@@ -142,9 +142,8 @@ mod tests {
     }
 
     fn posted(text: &str) -> Event {
-        let id = UserId::parse("alice").unwrap();
         Event::MessagePosted(Message {
-            sender: Participant { id, name: "Alice".to_owned(), role: Role::Agent },
+            sender: Participant { id: id("alice"), name: "Alice".to_owned(), role: Role::Agent },
             text: text.to_owned(),
             kind: "text".to_owned(),
             client_message_id: Some(ClientMessageId::parse("c-1").unwrap()),
@@ -164,8 +163,8 @@ mod tests {
         record
     }
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    fn id(name: &str) -> UserId {
+        UserId::parse(name).unwrap()
     }
 
     /// What scripts pack: bytes of any kind as MessagePack text.
@@ -180,12 +179,57 @@ mod tests {
         item
     }
 
+    /// Bytes that releases have written, which must stay readable: change nothing here.
     #[test]
-    fn the_bytes_of_a_body_stay_what_they_are() {
-        let body = encode_body(Some(&origin()), &posted("hi")).unwrap();
-        insta::assert_snapshot!(hex(&body), @"");
-        let signal = Signal::Spread { nodes: 2 };
-        insta::assert_snapshot!(hex(&encode_signal(&signal).unwrap()), @"");
+    fn the_bytes_of_bodies_and_signals_stay_what_they_are() {
+        let closed = Event::RoomClosed { by: None, reason: Some("done".to_owned()) };
+        for (event, bytes) in [
+            (
+                posted("hi"),
+                r#"\x82\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa5event\x81\xadMessagePosted\x84\xa6sender\x83\xa2id\xa5alice\xa4name\xa5Alice\xa4role\xa5agent\xa4text\xa2hi\xa4kind\xa4text\xb1client_message_id\xa3c-1"#,
+            ),
+            (
+                Event::RoomUpdated { metadata: "{}".to_owned() },
+                r#"\x82\xa6origin\xc0\xa5event\x81\xabRoomUpdated\x81\xa8metadata\xa2{}"#,
+            ),
+            (
+                closed,
+                r#"\x82\xa6origin\xc0\xa5event\x81\xaaRoomClosed\x82\xa2by\xc0\xa6reason\xa4done"#,
+            ),
+            (Event::RoomDeleted, r#"\x82\xa6origin\xc0\xa5event\xabRoomDeleted"#),
+        ] {
+            let origin = event.is_message().then(origin);
+            let body = encode_body(origin.as_ref(), &event).unwrap();
+            assert_eq!(body.escape_ascii().to_string(), bytes);
+        }
+        let user = Participant { id: id("bob"), name: "Bob".to_owned(), role: Role::User };
+        let messages = vec![MessageId::new(&room(), Position::new(1, 2))];
+        for (signal, bytes) in [
+            (
+                Signal::Typing { user: user.clone(), origin: origin(), active: true },
+                r#"\x81\xa6Typing\x83\xa4user\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa6active\xc3"#,
+            ),
+            (
+                Signal::Entered { user },
+                r#"\x81\xa7Entered\x81\xa4user\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user"#,
+            ),
+            (Signal::Left { user: id("bob") }, r#"\x81\xa4Left\x81\xa4user\xa3bob"#),
+            (
+                Signal::Delivered { messages: messages.clone() },
+                r#"\x81\xa9Delivered\x81\xa8messages\x91\xc4\x10\x00\x00\x00\x00\x00\x10\x80\x00\x80\x00\x00\x8b\xf6U\xae\xad"#,
+            ),
+            (
+                Signal::Read { reader: id("bob"), messages },
+                r#"\x81\xa4Read\x82\xa6reader\xa3bob\xa8messages\x91\xc4\x10\x00\x00\x00\x00\x00\x10\x80\x00\x80\x00\x00\x8b\xf6U\xae\xad"#,
+            ),
+            (
+                Signal::Notification { data: "1".to_owned() },
+                r#"\x81\xacNotification\x81\xa4data\xa11"#,
+            ),
+            (Signal::Spread { nodes: 2 }, r#"\x81\xa6Spread\x81\xa5nodes\x02"#),
+        ] {
+            assert_eq!(encode_signal(&signal).unwrap().escape_ascii().to_string(), bytes);
+        }
     }
 
     #[test]
@@ -216,7 +260,6 @@ mod tests {
     fn a_frame_carries_every_kind_of_item_in_order() {
         let stored = record(1, &encode_body(Some(&origin()), &posted("hi")).unwrap());
         let signal = encode_signal(&Signal::Spread { nodes: 2 }).unwrap();
-        let alice = UserId::parse("alice").unwrap();
         let mut frame = rmp_serde::to_vec(&(1, 5, 8, 0, 4)).unwrap();
         frame.extend(item("e", "conv-1", &stored));
         frame.extend(item("r", "conv-1", &signal));
@@ -235,7 +278,7 @@ mod tests {
         assert_eq!((entry.origin.clone(), entry.event.clone()), (Some(origin()), posted("hi")));
         assert!(matches!(of_room, Arrival::Signal(Topic::Room(_), Signal::Spread { nodes: 2 })));
         assert!(matches!(of_user, Arrival::Signal(Topic::User(_), Signal::Spread { nodes: 2 })));
-        assert_eq!(*presence, Presence { user: alice, version: 7, status: Status::Away });
+        assert_eq!(*presence, Presence { user: id("alice"), version: 7, status: Status::Away });
     }
 
     proptest! {

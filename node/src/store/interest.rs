@@ -54,10 +54,9 @@ impl Store {
             Topic::Room(room) => decode_all(room, &newest)?,
             Topic::User(_) => Vec::new(),
         };
-        let roster: Result<Vec<_>, _> =
-            roster.iter().map(|it| rmp_serde::from_slice(it)).collect();
-        let roster = roster
-            .map_err(|error| StoreError::refused(format!("who is in {topic} is {error}")))?;
+        let roster: Result<Vec<_>, _> = roster.iter().map(|it| rmp_serde::from_slice(it)).collect();
+        let roster =
+            roster.map_err(|error| StoreError::refused(format!("who is in {topic} is {error}")))?;
         Ok(Some(Joined { head, newest, roster }))
     }
 

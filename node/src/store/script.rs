@@ -7,13 +7,13 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use ::metrics::Histogram;
 use bytes::Bytes;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::LuaInterface;
 use fred::types::Value;
 use fred::util::sha1_hash;
-use ::metrics::Histogram;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
