@@ -8,7 +8,7 @@ use fred::interfaces::{ClientLike, EventInterface, HashesInterface, PubsubInterf
 use fred::types::config::Config as FredConfig;
 use fred::types::{Builder, Message, RespVersion};
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::id::NodeLife;
@@ -73,7 +73,7 @@ impl TestRedis {
             life: watch::channel(life).1,
             history: History::default(),
             metrics: Metrics::register(),
-            stale: Notify::new(),
+            stale: watch::channel(life).0,
         };
         self.set_state(&shard, "live").await;
         shard
