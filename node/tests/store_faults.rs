@@ -319,3 +319,19 @@ async fn a_server_is_reached_by_tcp_with_a_password() {
     let keys: i64 = redis.ask("DBSIZE").await;
     assert_eq!(keys, 0, "the address names another database");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_that_reads_nothing_holds_nobody_up_and_repairs_later() {
+    let redis = Redis::start().await;
+    let mut node = Node::start_with_mailbox(&redis.config(), 1).await;
+    let room = room("conv-1");
+    node.store.create(&room, Visibility::Public).await.unwrap();
+    node.store.join(&Topic::Room(room.clone()), Stamp(1)).await.unwrap().unwrap();
+    let before = *node.resync.borrow();
+    for n in ["1", "2", "3"] {
+        node.store.append(message(&room, "alice", None, n)).await.unwrap();
+    }
+    node.resynced(before).await;
+    assert_eq!(text(&node.entries(1).await[0]), "1");
+    node.is(Health::Ready).await;
+}

@@ -216,7 +216,11 @@ impl Node {
     }
 
     pub async fn start_with(config: &Config) -> Self {
-        let (keeper, mail) = mpsc::channel(10_000);
+        Self::start_with_mailbox(config, 10_000).await
+    }
+
+    pub async fn start_with_mailbox(config: &Config, mails_max: usize) -> Self {
+        let (keeper, mail) = mpsc::channel(mails_max);
         let (resync_sender, resync) = watch::channel(0);
         let arrivals = Arrivals { keepers: Arc::from([keeper]), resync: resync_sender };
         let lifecycle = Lifecycle::default();
