@@ -16,6 +16,9 @@ use serde::Deserialize;
 
 use crate::auth::{self, Authenticator};
 use crate::chat;
+use crate::dialect;
+use crate::dialect::check::Faults;
+use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
 use crate::store::config::{self as store, History};
 use crate::telemetry::logging;
@@ -132,6 +135,28 @@ impl Default for Dialects {
     }
 }
 
+impl Dialects {
+    /// Compiles the dialects of the binary and of the folder.
+    ///
+    /// # Errors
+    /// Every fault of every file.
+    pub fn compile(&self) -> Result<dialect::Dialects, Faults> {
+        dialect::Dialects::compile(&Source::all(self.dir.as_deref())?)
+    }
+
+    fn problem(&self) -> Option<String> {
+        match self.compile() {
+            Ok(all) if all.by_name(&self.usual).is_some() => None,
+            Ok(_) => {
+                Some("dialects.default: see `parlance dialects list` for all there are".into())
+            }
+            Err(faults) => {
+                Some(format!("dialects.dir: {}", faults.to_string().replace('\n', "; ")))
+            }
+        }
+    }
+}
+
 /// A longer pause between pings, or wait for a pong, would keep the dead for too long.
 const HEARTBEAT_MS_MAX: u64 = 3_600_000;
 
@@ -179,6 +204,7 @@ impl Config {
                 self.drain.seconds
             ));
         }
+        problems.extend(self.dialects.problem());
         problems
     }
 }

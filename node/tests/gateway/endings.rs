@@ -46,11 +46,8 @@ async fn a_polling_client_that_stops_polling_is_freed_within_five_seconds() {
 async fn say_goodbye(mut peer: Peer) {
     peer.inbox.recv().await.unwrap();
     peer.outbox.push(event("bye", "1".to_owned())).unwrap();
-    let reason = if &*peer.namespace == "/" {
-        CloseReason::AuthTimeout
-    } else {
-        CloseReason::TokenExpired
-    };
+    let reason =
+        if &*peer.namespace == "/" { CloseReason::AuthTimeout } else { CloseReason::TokenExpired };
     peer.closing.send_replace(Some(reason));
     assert!(peer.inbox.recv().await.is_none());
 }

@@ -61,8 +61,7 @@ async fn a_bad_token_is_a_connect_error_and_other_namespaces_go_on() {
 async fn a_default_client_reconnects_when_its_node_leaves() {
     for transports in ["polling,websocket", "polling"] {
         let tune = |config: &mut parlance::gateway::config::Config| config.drain.notice_seconds = 0;
-        let (leaving, staying) =
-            (Server::start(tune, echo).await, Server::start(tune, echo).await);
+        let (leaving, staying) = (Server::start(tune, echo).await, Server::start(tune, echo).await);
         let urls = [&leaving, &staying].map(|it| format!("http://{}", it.address));
         let mut script = Script::run("reconnect.mjs", &[&urls[0], &urls[1], transports]);
         script.says("connected").await;

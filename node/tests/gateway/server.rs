@@ -103,7 +103,9 @@ pub(crate) async fn echo(mut peer: Peer) {
             Inbound::Overflowed { ack } => (r#""overflowed""#.to_owned(), ack),
         };
         let outgoing = match ack {
-            Some(id) => Outgoing::Ack { id, payload: RawValue::from_string(packet).unwrap().into() },
+            Some(id) => {
+                Outgoing::Ack { id, payload: RawValue::from_string(packet).unwrap().into() }
+            }
             None => event("echo", packet),
         };
         if peer.outbox.push(outgoing).is_err() {
