@@ -9,6 +9,7 @@ pub mod load;
 pub mod mistake;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -69,7 +70,7 @@ pub struct Limits {
     /// New sessions a second and address.
     pub connections_per_address: u32,
     /// Bytes of one event.
-    pub message_bytes: usize,
+    pub message_bytes: NonZeroUsize,
     /// Rooms that a connection may have joined at once.
     pub rooms_per_connection: u32,
     /// Events of a connection a second; unset: as its dialect says.
@@ -194,7 +195,7 @@ impl Config {
         for (name, ms) in
             [("interval_ms", self.heartbeat.interval_ms), ("timeout_ms", self.heartbeat.timeout_ms)]
         {
-            if !(1..=HEARTBEAT_MS_MAX).contains(&ms) {
+            if HEARTBEAT_MS_MAX < ms.get() {
                 problems.push(format!("heartbeat.{name}: has to be 1 to {HEARTBEAT_MS_MAX}"));
             }
         }

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 
 use crate::auth::Credentials;
 use crate::gateway::flow::Flow;
@@ -24,13 +25,24 @@ pub(super) struct Link {
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
     /// The connection that carries the session once it is a WebSocket.
-    websocket: OnceLock<Arc<Transport>>,
+    websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
     session: OnceLock<String>,
+    /// Namespaces asked for, granted or not.
+    connects: AtomicUsize,
     links: Arc<Links>,
 }
 
+/// Namespaces that a session may ask for: each costs the verification of a token, or an answer that
+/// the engine keeps until the client takes it.
+const CONNECTS_MAX: usize = 64;
+
 impl Link {
+    /// Notes that a namespace is asked for. `false`: too often.
+    pub(super) fn may_connect(&self) -> bool {
+        self.connects.fetch_add(1, Ordering::Relaxed) < CONNECTS_MAX
+    }
+
     /// The session goes on over `transport`. `false`: another WebSocket carries it already.
     pub(super) fn becomes_websocket(&self, transport: &Arc<Transport>) -> bool {
         let is_first = self.websocket.set(Arc::clone(transport)).is_ok();
@@ -43,7 +55,12 @@ impl Link {
     /// Whether a WebSocket carries the session, or tries to.
     #[must_use]
     pub(super) fn is_websocket(&self) -> bool {
-        self.websocket.get().is_some()
+        self.websocket.initialized()
+    }
+
+    /// Resolves when the session has got a WebSocket.
+    pub(super) async fn websocket(&self) {
+        self.websocket.wait().await;
     }
 
     /// Ends the session's WebSocket, if it has one, also when the client reads nothing.
@@ -92,8 +109,9 @@ impl Links {
             address,
             credentials,
             flow: Arc::default(),
-            websocket: OnceLock::new(),
+            websocket: SetOnce::new(),
             session: OnceLock::new(),
+            connects: AtomicUsize::new(0),
             links: Arc::clone(self),
         })
     }

@@ -1,7 +1,5 @@
 //! What the gateway counts.
 
-use std::time::Duration;
-
 use metrics::{Counter, Gauge, Histogram, Unit};
 use tokio::time::Instant;
 
@@ -110,13 +108,17 @@ impl Counted {
         Self { metrics, is_websocket, since: Instant::now(), reason: CloseReason::Gone }
     }
 
-    /// A session that began with polling has become a WebSocket.
-    pub fn moved_to_websocket(&mut self) {
-        if !self.is_websocket {
-            self.metrics.polling.decrement(1);
-            self.metrics.websocket.increment(1);
-            self.is_websocket = true;
-        }
+    /// Whether it is counted as a WebSocket.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.is_websocket
+    }
+
+    /// A session that began with polling has got a WebSocket.
+    pub fn moves_to_websocket(&mut self) {
+        self.metrics.gauge(self.is_websocket).decrement(1);
+        self.is_websocket = true;
+        self.metrics.websocket.increment(1);
     }
 
     /// Why it will have ended; without it: the client went.
@@ -136,15 +138,3 @@ impl Drop for Counted {
 fn duration(reason: CloseReason) -> Histogram {
     metrics::histogram!(CONNECTION_DURATION, "close_reason" => reason.as_str())
 }
-
-/// Bounds of the buckets of a connection's duration: from a failed handshake to a working day.
-pub const CONNECTION_DURATION_BUCKETS: [Duration; 8] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(600),
-    Duration::from_secs(3600),
-    Duration::from_secs(4 * 3600),
-    Duration::from_secs(12 * 3600),
-];

@@ -20,27 +20,20 @@ use socketioxide::handler::{ConnectHandler, Value};
 use socketioxide::socket::Socket;
 use tokio::sync::watch;
 
-use crate::auth::{AuthFailure, Credentials, Identity};
+use crate::auth::{Credentials, Identity};
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::credentials;
 use crate::gateway::drain::Leaving;
 use crate::gateway::link::Link;
 use crate::gateway::metrics::{Handshake, NamespaceMetrics};
 use crate::gateway::socketio::engine::Engine;
 use crate::gateway::socketio::intake::{Arrivals, Departure, Intake};
 use crate::gateway::socketio::writer::Writer;
+use crate::gateway::{Authenticate, Open, credentials};
 use crate::hub::outbox::outbox;
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
-
-/// Verifies what a handshake showed; `Ok(None)`: it showed nothing.
-pub type Authenticate =
-    Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
-
-/// Takes a peer and returns at once: the session runs as a task of its own.
-pub type Open = Arc<dyn Fn(Peer) + Send + Sync>;
 
 /// The one namespace in which a client may show its token after it has connected.
 const WAITS_FOR_TOKEN: &str = "/";
@@ -91,6 +84,11 @@ impl Namespace {
         link: &Link,
         payload: Option<&str>,
     ) -> Result<(Option<Identity>, Option<String>), Refusal> {
+        // The door has counted those that were posted.
+        if link.is_websocket() && !link.may_connect() {
+            link.kill();
+            return Err(Refusal::AuthRequired);
+        }
         let Ok(greeting) = credentials::of_connect(payload) else {
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
@@ -104,9 +102,9 @@ impl Namespace {
 
     /// Sets everything up for a client and hands it to its session.
     fn greet(&self, socket: &Arc<Socket>, payload: Option<&str>) -> Result<(), Refusal> {
+        // There always is one: the door puts it into every handshake.
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
-        // Present: the door puts it into every handshake.
-        let link = link.ok_or(Refusal::Unavailable(crate::domain::refusal::Outcome::Refused))?;
+        let link = link.ok_or(Refusal::AccessDenied)?;
         let (identity, dialect) = self.identify(&link, payload)?;
         let (intake, inbox, gone) = Intake::new();
         let (outbox, reader) = outbox();

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -13,6 +13,11 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::gateway::flow::Flow;
 use crate::gateway::meter::Meter;
+
+/// Bytes that are still read from a peer that does not take what is written to it. The engine
+/// answers some packets by itself, as long as they are, and queues the answers by number only: who
+/// asks without reading must not fill the memory with them.
+const READ_WHILE_BLOCKED_MAX: usize = 256 * 1024;
 
 /// Handle of a TCP connection that every request on it carries in its extensions.
 #[derive(Debug)]
@@ -53,9 +58,43 @@ pub(super) struct Wire {
     killed_reading: Pin<Box<WaitForCancellationFutureOwned>>,
     killed_writing: Pin<Box<WaitForCancellationFutureOwned>>,
     meter: Meter,
+    blocked: Blocked,
     outbound_bytes: metrics::Counter,
     /// The place among open transports, given back when the stream closes.
     _place: OwnedSemaphorePermit,
+}
+
+/// Whether the peer takes what is written, and how much it sent while it did not.
+#[derive(Debug, Default)]
+struct Blocked {
+    is_blocked: bool,
+    bytes_read: usize,
+    reader: Option<Waker>,
+}
+
+impl Blocked {
+    /// Whether reading has to wait; if so, it is woken when the peer takes something.
+    fn holds_back(&mut self, cx: &Context<'_>) -> bool {
+        let holds_back = self.is_blocked && READ_WHILE_BLOCKED_MAX <= self.bytes_read;
+        if holds_back {
+            self.reader = Some(cx.waker().clone());
+        }
+        holds_back
+    }
+
+    fn read(&mut self, bytes: usize) {
+        if self.is_blocked {
+            self.bytes_read += bytes;
+        }
+    }
+
+    fn written(&mut self, bytes: usize) {
+        self.is_blocked = false;
+        self.bytes_read = self.bytes_read.saturating_sub(bytes);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
 }
 
 impl Wire {
@@ -74,6 +113,7 @@ impl Wire {
             killed_writing: killed(),
             transport,
             meter: Meter::default(),
+            blocked: Blocked::default(),
             outbound_bytes,
             _place: place,
         }
@@ -109,7 +149,13 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         alive(&mut self.killed_reading, cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if self.blocked.holds_back(cx) {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.blocked.read(buf.filled().len() - before);
+        read
     }
 }
 
@@ -120,7 +166,12 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         alive(&mut self.killed_writing, cx)?;
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
+        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, buf) else {
+            self.blocked.is_blocked = true;
+            return Poll::Pending;
+        };
+        let written = written?;
+        self.blocked.written(written);
         self.count(buf.get(..written).unwrap_or_default());
         Poll::Ready(Ok(written))
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::types::config::{
     Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy,
     TcpConfig, UnresponsiveConfig,
@@ -40,6 +40,8 @@ pub(crate) enum UrlProblem {
     Scheme,
     #[error("is no address of a Redis server")]
     Address,
+    #[error("the root certificates of this machine cannot be read")]
+    Certificates,
 }
 
 /// Reads an address of a single Redis.
@@ -57,7 +59,10 @@ pub(crate) fn parse_url(url: &Secret<String>) -> Result<FredConfig, UrlProblem> 
         _ => return Err(UrlProblem::Scheme),
     };
     // The library's text would repeat parts of the address.
-    let Ok(mut config) = parsed else { return Err(UrlProblem::Address) };
+    let mut config = parsed.map_err(|error| {
+        let is_tls = *error.kind() == ErrorKind::Tls;
+        if is_tls { UrlProblem::Certificates } else { UrlProblem::Address }
+    })?;
     config.version = RespVersion::RESP3;
     // The first connection fails loudly; waiting for Redis is the caller's loop.
     config.fail_fast = true;

@@ -13,14 +13,14 @@ use crate::domain::id::{NodeLife, RoomId, UserId};
 use crate::domain::topic::Topic;
 
 /// Number of partitions; stored with the prefix and compared at each start.
-pub(crate) const PARTITIONS: u64 = 16;
+pub(crate) const PARTITIONS: u64 = TAGS.len() as u64;
 
 /// Buckets of users' presence in all; each lies within one partition.
 pub(crate) const USER_BUCKETS: u64 = 4096;
 
 /// Hash tag of each partition. Tag `i` lies in the middle of the `i`-th sixteenth of a cluster's
 /// 16,384 slots, so primaries with equal ranges of slots get equal numbers of partitions.
-const TAGS: [&str; PARTITIONS as usize] = [
+const TAGS: [&str; 16] = [
     "18", "21", "0f", "2h", "19", "20", "0g", "2i", "6n", "23", "0d", "2j", "6o", "22", "0e", "2k",
 ];
 

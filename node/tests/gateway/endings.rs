@@ -124,7 +124,9 @@ async fn packets_that_break_the_protocol_end_the_connection() {
 
 #[tokio::test]
 async fn a_polling_post_over_the_limit_gets_413() {
-    let server = Server::start(|config| config.limits.message_bytes = 10_000, echo).await;
+    let server =
+        Server::start(|config| config.limits.message_bytes = 10_000.try_into().unwrap(), echo)
+            .await;
     let session = open_polling(&server.address).await;
     let target = format!("{POLLING}&sid={session}");
     let body = format!("42[\"{}\"]", "x".repeat(20_000));
@@ -162,4 +164,72 @@ async fn a_leaving_node_lets_every_session_finish_and_resolves_when_all_are_gone
         }
         assert_eq!(client.next().await, None);
     }
+}
+
+/// The engine repeats the name of an unknown namespace in its answer.
+const UNKNOWN_NAMESPACE_BYTES: usize = 60_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_asks_without_reading_is_read_no_further() {
+    let server = Server::echo().await;
+    let mut client = RawClient::connect(&server.address).await;
+    let packet = format!("40/{}", "x".repeat(UNKNOWN_NAMESPACE_BYTES));
+    let mut sent = 0;
+    while timeout(Duration::from_secs(1), client.send(&packet)).await.is_ok() {
+        sent += packet.len();
+        assert!(sent < 40_000_000, "more than any kernel keeps was taken");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_posts_many_or_large_connects_is_ended() {
+    let server = Server::echo().await;
+    let many = "40/a\x1e".repeat(65);
+    let large = format!("40/{}", "x".repeat(UNKNOWN_NAMESPACE_BYTES));
+    for body in [many, large] {
+        let session = open_polling(&server.address).await;
+        let target = format!("{POLLING}&sid={session}");
+        let enough = "40/a\x1e".repeat(10);
+        assert_eq!(status(&request(&server.address, "POST", &target, &[], &enough).await), 200);
+        assert_eq!(status(&request(&server.address, "POST", &target, &[], &body).await), 400);
+        assert_eq!(status(&get(&server.address, &target, &[]).await), 400);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_namespaces_all_the_time_is_ended() {
+    let server = Server::echo().await;
+    let mut client = RawClient::open(&server.address).await;
+    client.send("40").await;
+    for _ in 0..64 {
+        client.send(r#"40/conversation,{"token":"bad"}"#).await;
+    }
+    while client.next().await.is_some() {}
+    server.sessions(0, Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_pings_is_ended() {
+    let tune = |config: &mut parlance::gateway::config::Config| {
+        config.heartbeat.interval_ms = 100.try_into().unwrap();
+        config.heartbeat.timeout_ms = 200.try_into().unwrap();
+    };
+    let server = Server::start(tune, echo).await;
+    let _client = RawClient::connect(&server.address).await;
+    server.sessions(0, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stops_reading_is_freed_by_the_kernel_if_nobody_else_notices() {
+    /// Says more than any kernel keeps, and does not mind.
+    async fn unmindful(mut peer: Peer) {
+        let filler = format!("\"{}\"", "x".repeat(10_000));
+        while peer.outbox.push(event("e", filler.clone())).is_ok() {
+            tokio::task::yield_now().await;
+        }
+        while peer.inbox.recv().await.is_some() {}
+    }
+    let server = Server::start(|_| (), unmindful).await;
+    let _client = RawClient::connect(&server.address).await;
+    server.sessions(0, Duration::from_secs(30)).await;
 }

@@ -1,5 +1,6 @@
 //! Events arrive, each once and in order.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -43,23 +44,32 @@ async fn answers_carry_the_number_of_their_question() {
     assert_eq!(client.next().await.unwrap(), r#"43/conversation,9007199254740993[["a"]]"#);
 }
 
+static POURED: AtomicUsize = AtomicUsize::new(0);
+const DROPS: usize = 10_000;
+
 /// Pushes as fast as the outbox is emptied: a hundred megabytes if nobody stops it.
 async fn pour(peer: Peer) {
     let filler = "x".repeat(10_000);
-    for n in 0..10_000 {
+    for n in 0..DROPS {
         peer.outbox.half_empty().await;
         peer.outbox.push(event("drop", format!(r#"[{n},"{filler}"]"#))).unwrap();
+        POURED.store(n, Ordering::Relaxed);
     }
+    peer.closing.closed().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_holds_its_writer_back_and_misses_nothing() {
     let server = Server::start(|_| (), pour).await;
     let mut client = RawClient::connect(&server.address).await;
-    for n in 0..2000 {
-        if n % 200 == 0 {
-            sleep(Duration::from_millis(50)).await;
-        }
+    let mut poured = 1;
+    while poured != POURED.load(Ordering::Relaxed) {
+        poured = POURED.load(Ordering::Relaxed);
+        sleep(Duration::from_millis(300)).await;
+    }
+    // What the kernel keeps for a reader, and less than two megabytes of the node's.
+    assert!(poured < DROPS / 8, "{poured}");
+    for n in 0..DROPS {
         let packet = client.next().await.unwrap();
         assert!(packet.starts_with(&format!(r#"42/conversation,["drop",[{n},"#)), "{packet:.80}");
     }
@@ -80,7 +90,9 @@ async fn a_client_that_asks_faster_than_it_is_served_is_refused_and_then_closed(
 
 #[tokio::test]
 async fn an_event_over_the_limit_ends_the_connection_before_it_is_read_whole() {
-    let server = Server::start(|config| config.limits.message_bytes = 10_000, echo).await;
+    let server =
+        Server::start(|config| config.limits.message_bytes = 10_000.try_into().unwrap(), echo)
+            .await;
     let mut client = RawClient::connect(&server.address).await;
     client.send(&format!(r#"42/conversation,["e","{}"]"#, "x".repeat(9000))).await;
     client.next().await.unwrap();

@@ -108,6 +108,7 @@ pub(crate) async fn echo(mut peer: Peer) {
             }
             None => event("echo", packet),
         };
+        peer.outbox.half_empty().await;
         if peer.outbox.push(outgoing).is_err() {
             return;
         }

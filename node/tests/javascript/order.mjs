@@ -1,4 +1,5 @@
-// Clients that send 200 events each as soon as they are connected, and as many with an answer.
+// Clients that send 200 events each, half of them before they are connected and half at once after.
+// Every other one asks for an answer; the rest come back as events.
 import { io } from "socket.io-client";
 
 const [url, transports, count] = process.argv.slice(2);
@@ -11,26 +12,28 @@ function client() {
       auth: { token: "good" },
       forceNew: true,
     });
-    const echoed = [];
-    const answered = [];
-    const check = () => {
-      if (echoed.length < EVENTS || answered.length < EVENTS) return;
-      const inOrder = (list) => list.every((it, index) => it === index);
+    const cameBack = { even: [], odd: [] };
+    const note = (list) => ([, n]) => {
+      list.push(n);
+      if (cameBack.even.length + cameBack.odd.length < EVENTS) return;
+      const inOrder = (list) => list.every((it, index) => index === 0 || it === list[index - 1] + 2);
+      if (inOrder(cameBack.even) && inOrder(cameBack.odd)) resolve();
+      else reject(new Error("out of order"));
       socket.disconnect();
-      inOrder(echoed) && inOrder(answered) ? resolve() : reject(new Error("out of order"));
     };
-    socket.on("echo", ([, n]) => { echoed.push(n); check(); });
+    socket.on("echo", note(cameBack.even));
     socket.on("connect_error", reject);
-    socket.on("disconnect", (reason) => reject(new Error(reason)));
-    // Half of them before the connection is there: the client keeps them and sends them in one go.
+    socket.on("disconnect", (reason, details) => {
+      reject(new Error(`${reason} ${details?.context?.responseText}`));
+    });
     const send = (from, to) => {
-      for (let n = from; n < to; n++) {
+      for (let n = from; n < to; n += 2) {
         socket.emit("e", n);
-        socket.emit("a", n, ([, n]) => { answered.push(n); check(); });
+        socket.emit("e", n + 1, note(cameBack.odd));
       }
     };
-    send(0, 50);
-    socket.on("connect", () => { send(50, 100); setTimeout(() => send(100, EVENTS), 50); });
+    send(0, EVENTS / 2);
+    socket.on("connect", () => send(EVENTS / 2, EVENTS));
   });
 }
 

@@ -99,7 +99,10 @@ fn names_of_other_servers_are_read() {
     assert_eq!(config.redis.url.unwrap().expose(), "redis://cache:6379");
     assert_eq!(config.auth.jwt_secret.unwrap().expose(), "12345");
     assert_eq!(config.cors.origins, origins);
-    assert_eq!((config.heartbeat.interval_ms, config.heartbeat.timeout_ms), (1000, 2000));
+    assert_eq!(
+        (config.heartbeat.interval_ms.get(), config.heartbeat.timeout_ms.get()),
+        (1000, 2000)
+    );
     assert_eq!(config.log.level.to_string(), "error");
 
     let debug = [("LOG_LEVEL", "error"), ("SOCKET_DEBUG", "true")];
