@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -34,6 +35,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the shell says when there is no such program.
 const STATUS_NOT_FOUND: i32 = 127;
+
+/// What would end the path in an address, or mean something else there.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
 
 /// The last bytes of the log that a failed start quotes.
 const LOG_TAIL_BYTES: usize = 600;
@@ -130,7 +134,8 @@ impl EmbeddedRedis {
     /// The address for `redis.url`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("unix://{}", self.socket.display())
+        let path = self.socket.as_os_str().as_bytes();
+        format!("unix://{}", percent_encode(path, NOT_IN_PATHS))
     }
 
     /// Lets Redis write what it has and end, and waits for it.
@@ -219,10 +224,13 @@ fn tail(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fred::types::config::ServerConfig;
     use rustix::process::{Pid, Signal, kill_process, test_kill_process};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::secret::Secret;
+    use crate::store::client;
 
     async fn ask(redis: &EmbeddedRedis, command: &str) -> String {
         let mut stream = UnixStream::connect(&redis.socket).await.unwrap();
@@ -285,6 +293,16 @@ mod tests {
         timeout(Duration::from_secs(10), redis.shell.wait()).await.unwrap().unwrap();
         assert!(redis.socket.exists());
         EmbeddedRedis::start(folder.path()).await.unwrap().stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_address_leads_to_the_socket_whatever_the_folder_is_called() {
+        let folder = TempDir::new().unwrap();
+        let odd = folder.path().join("my data? 100%20 é#");
+        let redis = EmbeddedRedis::start(&odd).await.unwrap();
+        let config = client::parse_url(&Secret::new(redis.url())).unwrap();
+        assert_eq!(config.server, ServerConfig::new_unix_socket(&redis.socket));
+        redis.stop().await;
     }
 
     #[tokio::test]
