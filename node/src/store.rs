@@ -4,6 +4,7 @@
 //! the hub gave to [`connect()`]. Nothing is ever delivered before its echo came from Redis.
 
 pub mod config;
+pub mod embedded;
 
 mod beat;
 mod client;
