@@ -55,11 +55,11 @@ async fn clients_of_a_drained_node_go_on_elsewhere_and_miss_nothing() {
         stop.send_replace(true);
         arrived
     };
-    let (arrived, sent) = tokio::join!(travel, write_until(&mut alice, stop.subscribe()));
-    for (mut heard, mut client) in arrived {
+    let (mut arrived, sent) = tokio::join!(travel, write_until(&mut alice, stop.subscribe()));
+    for (heard, client) in &mut arrived {
         let missing = sent - heard.len();
         heard.extend(client.expect_many("message:new", missing, SOON).await);
-        assert_eq!(contents(&heard), numbered(1..=sent));
+        assert_eq!(contents(heard), numbered(1..=sent));
     }
     assert_eq!(quitter.ended(SOON).await, Standing::Connected);
     let status = cluster.exited(0, GONE_WITHIN).await;
