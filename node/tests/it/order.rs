@@ -5,66 +5,33 @@ use serde_json::json;
 
 use crate::harness::client::numbered;
 use crate::harness::cluster::{Cluster, Plan};
-use crate::harness::dial::Dial;
-use crate::harness::journal::{Journal, Standing};
-use crate::harness::{SOON, token};
+use crate::harness::token;
 
 /// Clients that send at the same time.
 const CLIENTS: usize = 20;
 
-/// How often each of them comes anew.
-const ROUNDS: usize = 50;
-
-/// Whether the first events wait for the answer to CONNECT.
-#[derive(Clone, Copy)]
-enum Start {
-    AfterConnect,
-    WithConnect,
-}
-
-/// A thousand times: a client's first two events are answered, in their order.
-async fn first_events_are_not_lost(start: Start, way: fn(Dial) -> Dial) {
+#[tokio::test]
+async fn events_that_follow_the_answer_to_connect_at_once_are_not_lost() {
+    const ROUNDS: usize = 50;
     let cluster = Cluster::of_two().await;
     let clients = (0..CLIENTS).map(|index| {
-        let dial = way(cluster.dial(index % 2));
+        let dial = cluster.dial(index % 2);
+        let dial = if index < CLIENTS / 5 { dial.polling() } else { dial };
         async move {
-            let auth = json!({ "token": token::token(&format!("user-{index}")) });
+            let user = format!("user-{index}");
             for round in 0..ROUNDS {
-                let mut client = dial.clone().open().await;
+                let mut client = dial.clone().user(&user).connect().await;
                 let room = format!("room-{index}-{round}");
                 let (joined, join) = client.asking("conversation:join", &json!(room));
                 let send = json!({ "conversationId": room, "content": "first" });
                 let (sent, send) = client.asking("message:send", &send);
-                match start {
-                    Start::WithConnect => client.send_connect(&auth, &[join, send]).await,
-                    Start::AfterConnect => {
-                        client.send_connect(&auth, &[]).await;
-                        let connected = |it: &Journal| it.standing == Standing::Connected;
-                        client.wait("CONNECT is answered", SOON, connected).await;
-                        client.send(vec![join, send]).await;
-                    }
-                }
+                client.send(vec![join, send]).await;
                 assert_eq!(client.answer(joined).await["ok"], true);
                 assert_eq!(client.answer(sent).await["seq"], 1);
             }
         }
     });
     join_all(clients).await;
-}
-
-#[tokio::test]
-async fn events_right_after_connect_are_not_lost() {
-    first_events_are_not_lost(Start::AfterConnect, |it| it).await;
-}
-
-#[tokio::test]
-async fn events_in_the_same_burst_as_connect_are_not_lost_over_a_websocket() {
-    first_events_are_not_lost(Start::WithConnect, |it| it).await;
-}
-
-#[tokio::test]
-async fn events_in_the_same_burst_as_connect_are_not_lost_over_polling() {
-    first_events_are_not_lost(Start::WithConnect, Dial::polling).await;
 }
 
 #[tokio::test]

@@ -53,6 +53,8 @@ async fn malformed_events_are_refused_and_the_connection_lives() {
         send("content", json!(7)),
         send("content", json!({ "$gt": "" })),
         send("content", json!("")),
+        send("content", json!("  ")),
+        send("content", json!("a\u{0}b")),
         send("content", json!("x".repeat(1_000_001))),
         send("content", deep.clone()),
         send("extra", deep),
@@ -147,7 +149,7 @@ async fn control_characters_of_a_text_are_not_stored() {
     let cluster = Cluster::of_two().await;
     let mut alice = cluster.join(0, "alice", "room").await;
     let mut bob = cluster.join(1, "bob", "room").await;
-    alice.say("room", "ab\u{1b}[31m<script>&\u{7f}").await;
+    alice.say("room", "a\u{8}b\u{1b}[31m<script>&\u{7f}").await;
     assert_eq!(bob.expect("message:new").await["content"], "ab[31m<script>&");
     alice.say("room", "two\nlines\tand a tab").await;
     assert_eq!(bob.expect("message:new").await["content"], "two\nlines\tand a tab");
