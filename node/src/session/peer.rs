@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, watch};
 
@@ -46,6 +47,9 @@ pub struct Peer {
     pub address: IpAddr,
     /// Who it is; `None` until it has shown a token.
     pub identity: Option<Identity>,
+    /// Whether it has shown who it is, now or later: set by the session, and the gateway takes
+    /// larger packets from then on.
+    pub known: Arc<AtomicBool>,
     /// The dialect that the handshake asked for.
     pub dialect: Option<String>,
     /// What the client sends, in order. Ends when the client is gone.
