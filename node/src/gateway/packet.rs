@@ -10,10 +10,6 @@ use crate::hub::outbox::AckId;
 /// The namespace whose name packets leave out.
 const ROOT: &str = "/";
 
-/// Events that only the two ends' own libraries may raise: one that comes over the wire is forged.
-const RESERVED_EVENTS: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
-
 /// The server's ping.
 pub(super) const PING: &str = "2";
 
@@ -76,8 +72,10 @@ impl<'a> Packet<'a> {
             "1" if rest.is_empty() => Ok(Self::Disconnect { namespace }),
             "2" => {
                 let (ack, packet) = split_ack(rest)?;
-                let is_event = is_array(packet) && !is_reserved(packet);
-                if is_event { Ok(Self::Event { namespace, ack, packet }) } else { Err(Malformed) }
+                if !is_array(packet) {
+                    return Err(Malformed);
+                }
+                Ok(Self::Event { namespace, ack, packet })
             }
             "3" => match split_ack(rest)? {
                 (Some(_), arguments) if is_array(arguments) => Ok(Self::Answer),
@@ -108,12 +106,6 @@ fn split_ack(text: &str) -> Result<(Option<AckId>, &str), Malformed> {
 
 fn is_array(text: &str) -> bool {
     text.starts_with('[') && text.ends_with(']')
-}
-
-/// Whether the first element is a reserved name, written without escapes as libraries write it.
-fn is_reserved(packet: &str) -> bool {
-    let name = packet.strip_prefix("[\"").and_then(|it| it.split('"').next());
-    name.is_some_and(|it| RESERVED_EVENTS.contains(&it))
 }
 
 /// The start of a message: its kind, and its namespace.
@@ -229,8 +221,6 @@ mod tests {
             "42{}",
             "42\"a\"",
             "4é",
-            "42[\"connect\"]",
-            "42[\"disconnect\",1]",
             "4299999999999999999999[\"a\"]",
             "43[]",
             "421",

@@ -132,7 +132,7 @@ async fn serve(lane: Arc<Lane>, visitor: Visitor, upgrade: OnUpgrade) {
     match upgrade.await.map(Upgraded::downcast::<TokioIo<Wire>>) {
         Ok(Ok(parts)) => {
             let socket = parts.io.into_inner().into_socket();
-            Connection::new(lane, visitor, socket).run(&parts.read_buf).await;
+            Connection::upgraded(lane, visitor, socket).run(parts.read_buf).await;
         }
         Ok(Err(_not_from_our_accept_loop)) => {}
         Err(error) => debug!(%error, "a connection was gone before it was a websocket"),

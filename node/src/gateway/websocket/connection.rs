@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tracing::debug;
 
@@ -114,13 +115,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection that has just been upgraded.
+    /// A connection that has just been upgraded. Boxed: it is moved through several futures, each of
+    /// which would keep room for it.
     #[must_use]
-    pub(super) fn new(
+    pub(super) fn upgraded(
         lane: Arc<Lane>,
         visitor: Visitor,
         (socket, killed): (Socket, Killed),
-    ) -> Self {
+    ) -> Box<Self> {
         let turn = drain::turn(lane.inside.leaving.clone(), lane.inside.next_conn());
         let signal = Box::pin(async move {
             tokio::select! {
@@ -129,7 +131,7 @@ impl Connection {
                 () = turn => Signal::Leave,
             }
         });
-        Self {
+        Box::new(Self {
             socket,
             spaces: Vec::new(),
             output: Output::default(),
@@ -140,14 +142,16 @@ impl Connection {
             heart: Heart::new(lane.heartbeat),
             signal,
             lane,
-        }
+        })
     }
 
     /// Serves the connection to its end. `read` came along with the request.
-    pub(super) async fn run(mut self, read: &[u8]) {
+    pub(super) async fn run(mut self: Box<Self>, read: Bytes) {
         let open = packet::open(&new_id(), self.lane.heartbeat, self.lane.packet_bytes);
         self.output.reply(&open);
-        let end = match self.take(read) {
+        let taken = self.take(&read);
+        drop(read); // it keeps all of hyper's buffer
+        let end = match taken {
             Ok(()) => poll_fn(|cx| self.poll_end(cx)).await,
             Err(end) => end,
         };
@@ -291,6 +295,7 @@ impl Connection {
         // Before anything that the session says, which is gathered later.
         self.output.reply(&packet::connected(&served.path, &peer.socket));
         (inside.open)(peer);
+        self.spaces.reserve_exact(1); // most connections open one
         self.spaces.push(space);
         self.heart.namespaces(self.spaces.len());
     }

@@ -21,7 +21,7 @@ const LINGER_MAX: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// Stops listening, writes what can still be written, and closes.
-    pub(super) async fn say_farewell(mut self, end: End) {
+    pub(super) async fn say_farewell(mut self: Box<Self>, end: End) {
         // Sessions see the end of their inboxes after the events that they have already.
         for space in &mut self.spaces {
             space.intake = None;
@@ -76,7 +76,7 @@ impl Connection {
     }
 
     /// Waits until the client has closed too.
-    async fn linger(mut self) {
+    async fn linger(mut self: Box<Self>) {
         self.spaces.clear();
         let mut ignored = [0; 1024];
         let closed = async { while let Ok(1..) = self.socket.stream.read(&mut ignored).await {} };
