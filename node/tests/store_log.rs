@@ -1,5 +1,6 @@
 //! Rooms' logs over a real Redis: stored once, dense, told to every node that hears the room.
 
+#[cfg(test)]
 #[expect(dead_code, reason = "each test binary uses its part")]
 mod store_support;
 

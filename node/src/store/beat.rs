@@ -178,17 +178,9 @@ impl Beat {
     }
 
     async fn begin_life(&mut self) -> bool {
-        match self.register().await {
-            Ok(()) => true,
-            Err(NoLife::NotNow(failure)) => {
-                warn!(error = ?failure, "registering with redis failed; trying again");
-                false
-            }
-            Err(NoLife::Mismatch(problem)) => {
-                warn!(error = %problem, "registering with redis failed; trying again");
-                false
-            }
-        }
+        let Err(problem) = self.register().await else { return true };
+        warn!(error = %StoreError::from(problem), "registering with redis failed; trying again");
+        false
     }
 
     /// Begins a new life: claims an index, beats for the first time, and makes sure that the index
@@ -318,5 +310,40 @@ impl From<NoLife> for StoreError {
             NoLife::NotNow(failure) => failure.into(),
             NoLife::Mismatch(message) => Self::refused(message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_is_deaf_only_when_beats_return_unheard_for_long() {
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        let mut hearing = Hearing::new(start);
+        assert!(!hearing.is_deaf(after(60_000)), "no beat returns: redis is away");
+        hearing.returned += 2;
+        assert!(!hearing.is_deaf(after(1499)));
+        assert!(hearing.is_deaf(after(1500)));
+        hearing.heard(after(1400));
+        hearing.returned += 1;
+        assert!(!hearing.is_deaf(after(60_000)), "one beat may be on its way");
+        hearing.returned += 1;
+        assert!(hearing.is_deaf(after(2900)));
+    }
+
+    #[test]
+    fn figures_count_each_living_node_once() {
+        let row = |index, incarnation, is_dead, connections| TableRow {
+            life: NodeLife { index, incarnation },
+            is_dead,
+            connections,
+            rooms: 1,
+        };
+        let table =
+            [row(0, 8, false, 3), row(0, 9, false, 4), row(1, 5, true, 100), row(2, 7, false, 5)];
+        let expected = ClusterFigures { nodes: 2, connections: 9, rooms: 2 };
+        assert_eq!(figures(&table), expected);
     }
 }

@@ -32,13 +32,8 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Oldest release of Redis whose scripts have flags.
 const VERSION_MIN: (u64, u64) = (7, 0);
 
-/// Connects. Resolves when the first own beat was heard, and fails only for what waiting cannot
-/// cure: an address that cannot be used, refused credentials, an evicting memory policy, a missing
-/// permission, an old release, another format version; or when the node is stopped meanwhile.
-///
-/// # Errors
-/// Each says its cure.
-pub async fn connect(
+/// Does what [`crate::store::connect()`] promises.
+pub(crate) async fn connect(
     config: &Config,
     arrivals: Arrivals,
     lifecycle: Lifecycle,

@@ -29,6 +29,8 @@ const DEAD_ONLY: &str =
 
 const USERS: &str = include_str!("../../lua/users.lua");
 const OCCUPANTS: &str = include_str!("../../lua/occupants.lua");
+const DOWN_TEXT: &str = include_str!("../../lua/down.lua");
+const EXIT_TEXT: &str = include_str!("../../lua/exit.lua");
 
 static UP: LazyLock<Script> =
     LazyLock::new(|| script("up", FENCE, USERS, include_str!("../../lua/up.lua")));
@@ -44,9 +46,6 @@ static REAP_PAIRS: LazyLock<Script> =
     LazyLock::new(|| script("reap_pairs", DEAD_ONLY, OCCUPANTS, EXIT_TEXT));
 static REAP: LazyLock<Script> =
     LazyLock::new(|| script("reap", DEAD_ONLY, "", include_str!("../../lua/reap.lua")));
-
-const DOWN_TEXT: &str = include_str!("../../lua/down.lua");
-const EXIT_TEXT: &str = include_str!("../../lua/exit.lua");
 
 fn script(name: &'static str, fence: &str, shared: &str, text: &str) -> Script {
     Script::new(name, &[ALLOW_OOM, PRELUDE, fence, shared, text])

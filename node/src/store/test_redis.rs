@@ -73,7 +73,7 @@ impl TestRedis {
             life: watch::channel(life).1,
             history: History::default(),
             metrics: Metrics::register(),
-            stale: watch::Sender::new(life),
+            stale: watch::channel(life).0,
         };
         self.set_state(&shard, "live").await;
         shard

@@ -233,3 +233,21 @@ async fn a_client_that_stops_reading_is_freed_by_the_kernel_if_nobody_else_notic
     let _client = RawClient::connect(&server.address).await;
     server.sessions(0, Duration::from_secs(30)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn perturbed_packets_harm_nobody_else() {
+    let server = Server::echo().await;
+    let mut honest = RawClient::connect(&server.address).await;
+    honest.next().await.unwrap();
+    let good = r#"42/conversation,1["e",{"a":[1]}]"#;
+    for place in 0..good.len() {
+        for put in ["", "\0", "9", "/", "-", "[", "\"", "\u{1e}", "é"] {
+            let perturbed = format!("{}{put}{}", &good[..place], &good[place + 1..]);
+            let mut client = RawClient::connect(&server.address).await;
+            client.send(&perturbed).await;
+        }
+        honest.send(r#"42/conversation,["still here"]"#).await;
+        assert_eq!(honest.next().await.unwrap(), r#"42/conversation,["echo",["still here"]]"#);
+    }
+    server.sessions(1, Duration::from_secs(5)).await;
+}

@@ -17,7 +17,6 @@ async fn connections_are_counted_by_transport_and_nothing_is_left_when_they_end(
         let text = recorder.handle().render();
         assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");
     };
-    parlance::gateway::metrics::describe();
     let server = Server::echo().await;
     let open = r#"parlance_connections{transport="websocket",namespace="/conversation"}"#;
     let mut client = RawClient::connect(&server.address).await;

@@ -56,10 +56,12 @@ async fn clients_of_a_drained_node_go_on_elsewhere_and_miss_nothing() {
         arrived
     };
     let (arrived, sent) = tokio::join!(travel, write_until(&mut alice, stop.subscribe()));
+    let mut back = Vec::new();
     for (mut heard, mut client) in arrived {
         let missing = sent - heard.len();
         heard.extend(client.expect_many("message:new", missing, SOON).await);
         assert_eq!(contents(&heard), numbered(1..=sent));
+        back.push(client);
     }
     assert_eq!(quitter.ended(SOON).await, Standing::Connected);
     let status = cluster.exited(0, GONE_WITHIN).await;
@@ -75,6 +77,7 @@ async fn clients_of_a_drained_node_go_on_elsewhere_and_miss_nothing() {
     .await;
     assert_eq!(dave.heard("user:offline").len(), 1);
     assert_eq!(dave.heard("user:online").len(), 7 + 1, "nobody came twice");
+    assert!(back.iter().all(Client::is_open));
 }
 
 /// A client that the node lets go, and that joins again at the other one: what it has heard

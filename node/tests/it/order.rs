@@ -5,13 +5,12 @@ use serde_json::json;
 
 use crate::harness::client::numbered;
 use crate::harness::cluster::{Cluster, Plan};
-use crate::harness::token;
 
 /// Clients that send at the same time.
 const CLIENTS: usize = 20;
 
 #[tokio::test]
-async fn an_event_in_the_same_burst_as_connect_is_not_lost() {
+async fn events_that_follow_the_answer_to_connect_at_once_are_not_lost() {
     const ROUNDS: usize = 50;
     let cluster = Cluster::of_two().await;
     let clients = (0..CLIENTS).map(|index| {
@@ -19,14 +18,13 @@ async fn an_event_in_the_same_burst_as_connect_is_not_lost() {
         let dial = if index < CLIENTS / 5 { dial.polling() } else { dial };
         async move {
             let user = format!("user-{index}");
-            let auth = json!({ "token": token::token(&user) });
             for round in 0..ROUNDS {
-                let mut client = dial.clone().open().await;
+                let mut client = dial.clone().user(&user).connect().await;
                 let room = format!("room-{index}-{round}");
                 let (joined, join) = client.asking("conversation:join", &json!(room));
                 let send = json!({ "conversationId": room, "content": "first" });
                 let (sent, send) = client.asking("message:send", &send);
-                client.send_connect(&auth, &[join, send]).await;
+                client.send(vec![join, send]).await;
                 assert_eq!(client.answer(joined).await["ok"], true);
                 assert_eq!(client.answer(sent).await["seq"], 1);
             }

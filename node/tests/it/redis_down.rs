@@ -57,7 +57,7 @@ async fn a_node_cut_off_from_redis_answers_unknown_and_returns_by_itself() {
     let mut bob = cluster.join(1, "bob", "room").await;
     for direction in [Direction::ToNode, Direction::ToRedis] {
         cluster.proxy(0).hold(direction, true);
-        let content = format!("held back {direction:?}");
+        let content = format!("held-back-{direction:?}");
         let send =
             json!({ "conversationId": "room", "content": content, "clientMessageId": content });
         assert_unknown(&mut alice, send.clone()).await;

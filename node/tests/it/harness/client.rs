@@ -45,12 +45,10 @@ impl Client {
         Self { namespace, out, reading, journal, taken, ack_next: 0, _tasks: tasks }
     }
 
-    /// Sends CONNECT, and whatever packets are to go out in the same burst.
-    pub(crate) async fn send_connect(&self, auth: &Value, after: &[String]) {
+    /// Sends CONNECT.
+    pub(crate) async fn send_connect(&self, auth: &Value) {
         let auth = if auth.is_null() { String::new() } else { auth.to_string() };
-        let mut burst = vec![message('0', &self.namespace, &auth)];
-        burst.extend_from_slice(after);
-        self.send(burst).await;
+        self.send(vec![message('0', &self.namespace, &auth)]).await;
     }
 
     /// Sends Engine.IO packets in one write. A connection that has ended takes them silently.
@@ -101,8 +99,9 @@ impl Client {
 
     /// Like [`Self::call`]; the answer must be no. Returns the error.
     pub(crate) async fn refused(&mut self, event: &str, argument: Value) -> Value {
+        let shown: String = argument.to_string().chars().take(80).collect();
         let answer = self.call(event, argument).await;
-        assert_eq!(answer["ok"], json!(false), "{event} was answered {answer}");
+        assert_eq!(answer["ok"], json!(false), "{event} {shown} was answered {answer}");
         answer["error"].clone()
     }
 

@@ -94,7 +94,7 @@ impl Dial {
     pub(crate) async fn try_connect(self) -> Result<Client, Value> {
         let auth = self.auth.clone();
         let client = self.open().await;
-        client.send_connect(&auth, &[]).await;
+        client.send_connect(&auth).await;
         let settled = |journal: &_| standing(journal) != Standing::Connecting;
         client.wait("CONNECT is answered", SOON, settled).await;
         match client.look(standing) {

@@ -145,7 +145,7 @@ fn presence_is_told_as_the_model_says() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let redis = runtime.block_on(TestRedis::start());
     let cases = Cell::new(0);
-    let config = ProptestConfig { cases: 40, failure_persistence: None, ..Default::default() };
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         cases.set(cases.get() + 1);
         runtime.block_on(check_steps(&redis, &format!("p{}", cases.get()), &steps));
