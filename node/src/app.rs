@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::BuildError;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -27,7 +27,8 @@ use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::{self, Sessions};
-use crate::store::{Config as StoreConfig, Store, StoreError, connect};
+use crate::store::config::Config as StoreConfig;
+use crate::store::{Health, Store, StoreError, connect};
 use crate::telemetry::metrics;
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
@@ -68,7 +69,7 @@ pub enum StartError {
 struct Node {
     lifecycle: Lifecycle,
     store: Store,
-    gateway: Arc<Gateway>,
+    gateway: Gateway,
 }
 
 /// Runs a node until it has left.
@@ -91,11 +92,12 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 
 async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartError> {
     let started = Instant::now();
-    let scrape = metrics::install()?;
-    lifecycle.spawn("metrics", metrics::upkeep(scrape.clone()));
+    // The internal port first: a node that waits for Redis lives, and says that it is not ready.
+    let (health, seen) = watch::channel(Health::Starting);
+    serve_internal(config, seen, lifecycle).await?;
+
     let dialects = Arc::new(config.dialects.compile()?);
     let auth = Arc::new(Authenticator::new(&config.auth)?);
-
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&store_config(config), arrivals, lifecycle.clone()).await?;
@@ -111,32 +113,54 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     );
     lifecycle.spawn("report", report(store.clone(), hub.clone()));
 
-    let gateway =
-        Arc::new(Gateway::new(config.gateway(), behind(&dialects, &auth, sessions), lifecycle.clone()));
-    let local = hub.clone();
-    let cluster = store.clone();
-    let sources = Sources {
-        node: node_name(&store),
+    let behind = behind(&dialects, &auth, sessions);
+    let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
+    let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
+    let at = public.address().map_err(cannot_listen(config.listen))?;
+    let pages = gateway.router(http::public(sources(&store, &hub, started)));
+    lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
+    // Ready only now: whoever asks the probe comes next.
+    lifecycle.spawn("health", pass_on(store.health(), health));
+    info!(listen = %at, node = %node_name(&store), "serving");
+    Ok(Node { lifecycle: lifecycle.clone(), store, gateway })
+}
+
+async fn serve_internal(
+    config: &Config,
+    health: watch::Receiver<Health>,
+    lifecycle: &Lifecycle,
+) -> Result<(), StartError> {
+    let scrape = metrics::install()?;
+    lifecycle.spawn("metrics", metrics::upkeep(scrape.clone()));
+    let address = config.internal_listen;
+    let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
+    let listener = listener.await.map_err(cannot_listen(address))?;
+    let at = listener.address().map_err(cannot_listen(address))?;
+    let pages = http::internal(health, scrape, lifecycle);
+    lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
+    info!(listen = %at, "serving probes and metrics");
+    Ok(())
+}
+
+/// Tells the probes what the store says, which came into being after them.
+async fn pass_on(mut from: watch::Receiver<Health>, to: watch::Sender<Health>) {
+    loop {
+        to.send_replace(*from.borrow_and_update());
+        if from.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn sources(store: &Store, hub: &Hub, started: Instant) -> Sources {
+    let (local, cluster) = (hub.clone(), store.clone());
+    Sources {
+        node: node_name(store),
         started,
         local: Arc::new(move || local.figures()),
         cluster: Arc::new(move || cluster.figures()),
         health: store.health(),
-    };
-    let internal = Listener::bind(config.internal_listen, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
-    let internal = internal.await.map_err(cannot_listen(config.internal_listen))?;
-    let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
-    let (public_at, internal_at) = (public.address(), internal.address());
-    let pages = http::internal(store.health(), scrape, lifecycle);
-    lifecycle.spawn("internal port", internal.serve(pages, lifecycle.clone()));
-    let pages = gateway.router(http::public(sources));
-    lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
-    info!(
-        listen = public_at.map(|it| it.to_string()).ok(),
-        internal_listen = internal_at.map(|it| it.to_string()).ok(),
-        node = %node_name(&store),
-        "serving"
-    );
-    Ok(Node { lifecycle: lifecycle.clone(), store, gateway })
+    }
 }
 
 /// The node's name in its pages: small, and unique among living nodes.

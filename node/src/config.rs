@@ -9,6 +9,7 @@ pub mod load;
 pub mod mistake;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -16,6 +17,9 @@ use serde::Deserialize;
 
 use crate::auth::{self, Authenticator};
 use crate::chat;
+use crate::dialect;
+use crate::dialect::check::Faults;
+use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
 use crate::store::config::{self as store, History};
 use crate::telemetry::logging;
@@ -66,7 +70,7 @@ pub struct Limits {
     /// New sessions a second and address.
     pub connections_per_address: u32,
     /// Bytes of one event.
-    pub message_bytes: usize,
+    pub message_bytes: NonZeroUsize,
     /// Rooms that a connection may have joined at once.
     pub rooms_per_connection: u32,
     /// Events of a connection a second; unset: as its dialect says.
@@ -132,6 +136,28 @@ impl Default for Dialects {
     }
 }
 
+impl Dialects {
+    /// Compiles the dialects of the binary and of the folder.
+    ///
+    /// # Errors
+    /// Every fault of every file.
+    pub fn compile(&self) -> Result<dialect::Dialects, Faults> {
+        dialect::Dialects::compile(&Source::all(self.dir.as_deref())?)
+    }
+
+    fn problem(&self) -> Option<String> {
+        match self.compile() {
+            Ok(all) if all.by_name(&self.usual).is_some() => None,
+            Ok(_) => {
+                Some("dialects.default: see `parlance dialects list` for all there are".into())
+            }
+            Err(faults) => {
+                Some(format!("dialects.dir: {}", faults.to_string().replace('\n', "; ")))
+            }
+        }
+    }
+}
+
 /// A longer pause between pings, or wait for a pong, would keep the dead for too long.
 const HEARTBEAT_MS_MAX: u64 = 3_600_000;
 
@@ -169,7 +195,7 @@ impl Config {
         for (name, ms) in
             [("interval_ms", self.heartbeat.interval_ms), ("timeout_ms", self.heartbeat.timeout_ms)]
         {
-            if !(1..=HEARTBEAT_MS_MAX).contains(&ms) {
+            if HEARTBEAT_MS_MAX < ms.get() {
                 problems.push(format!("heartbeat.{name}: has to be 1 to {HEARTBEAT_MS_MAX}"));
             }
         }
@@ -179,6 +205,7 @@ impl Config {
                 self.drain.seconds
             ));
         }
+        problems.extend(self.dialects.problem());
         problems
     }
 }

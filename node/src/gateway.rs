@@ -13,7 +13,7 @@ mod drain;
 mod flow;
 mod link;
 mod meter;
-pub mod metrics;
+mod metrics;
 pub mod origin;
 mod socketio;
 mod transport;
@@ -86,9 +86,10 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Sets up everything but the listeners.
+    /// Sets up everything but the listeners. The metrics' recorder is installed before.
     #[must_use]
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
+        metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
         let engine = Engine::new(config.heartbeat, config.limits, |engine| {
             let lane = Arc::new(Lane {

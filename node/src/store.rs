@@ -1,9 +1,10 @@
 //! The only code that knows Redis: it sequences, stores and counts.
 //!
 //! The hub and the chat core call [`Store`]; what other nodes did arrives through the channels that
-//! the hub gave to [`connect`]. Nothing is ever delivered before its echo came from Redis.
+//! the hub gave to [`connect()`]. Nothing is ever delivered before its echo came from Redis.
 
 pub mod config;
+pub mod embedded;
 
 mod beat;
 mod client;
@@ -22,10 +23,12 @@ mod rooms;
 mod script;
 mod shard;
 mod subscriber;
+#[cfg(test)]
+mod test_redis;
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, ConnId, NodeLife, RoomId, UserId};
@@ -36,17 +39,18 @@ use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
+use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Reported, TableRow};
+use crate::store::config::Config;
 use crate::store::publisher::Job;
 use crate::store::shard::Shard;
-
-pub use connect::connect;
 
 /// Cheap handle to Redis.
 #[derive(Debug, Clone)]
 pub struct Store {
     shard: Arc<Shard>,
     jobs: mpsc::Sender<Job>,
+    jobs_room: Arc<Semaphore>,
     health: watch::Receiver<Health>,
     reported: Arc<watch::Sender<Reported>>,
     table: watch::Receiver<Vec<TableRow>>,
@@ -243,4 +247,18 @@ impl Store {
             drop(is_done.await);
         }
     }
+}
+
+/// Connects. Resolves when the first own beat was heard, and fails only for what waiting cannot
+/// cure: an address that cannot be used, refused credentials, an evicting memory policy, a missing
+/// permission, an old release, another format version; or when the node is stopped meanwhile.
+///
+/// # Errors
+/// Each says its cure.
+pub async fn connect(
+    config: &Config,
+    arrivals: Arrivals,
+    lifecycle: Lifecycle,
+) -> Result<Store, StoreError> {
+    connect::connect(config, arrivals, lifecycle).await
 }

@@ -1,5 +1,6 @@
 //! What becomes of a store whose Redis is slow, full, flushed or half broken.
 
+#[cfg(test)]
 #[expect(dead_code, reason = "each test binary uses its part")]
 mod store_support;
 
@@ -18,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_away_costs_no_life_and_sends_are_unknown_after_three_seconds() {
+async fn while_redis_is_away_nobody_dies_and_sends_are_unknown_after_three_seconds() {
     let redis = Redis::start().await;
     let (mut one, two) = (Node::start(&redis).await, Node::start(&redis).await);
     let room = room("conv-1");
@@ -237,4 +238,101 @@ async fn what_waiting_cannot_cure_is_refused_at_the_start_with_its_cure() {
     let _: String = redis.ask("CONFIG SET maxmemory-policy noeviction").await;
     let _: i64 = redis.ask("HSET parlance:{ctl}:meta partitions 64 format 1").await;
     check(&redis.config(), "64 partitions").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_at_once_and_sends_nothing_late() {
+    let redis = Redis::start().await;
+    let node = Node::start(&redis).await;
+    let room = room("conv-1");
+    node.store.create(&room, Visibility::Public).await.unwrap();
+    redis.signal(Signal::STOP);
+    let began = Instant::now();
+    let sends = (0..5000).map(|_| node.store.append(message(&room, "alice", None, "hi")));
+    let results = futures_util::future::join_all(sends).await;
+    let busy = |it: &&Result<_, _>| matches!(it, Err(AppendError::Refused(Refusal::Busy { .. })));
+    // One batch is on its way and one is being made beside the 4,096 that wait.
+    let refused = results.iter().filter(busy).count();
+    assert!((5000 - 4096 - 130..=5000 - 4096).contains(&refused), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    redis.signal(Signal::CONT);
+    // Nothing of what waited too long is sent any more.
+    node.is(Health::Ready).await;
+    node.store.append(message(&room, "alice", None, "hi")).await.unwrap();
+    let length: usize = redis.ask(&format!("XLEN {}", redis.key_of(&room, "s").await)).await;
+    assert!(length <= 130, "{length}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_freed_when_no_life_of_it_is_left() {
+    let redis = Redis::start().await;
+    let node = Node::start(&redis).await;
+    let index = node.store.life().borrow().index;
+    for (name, row) in [("gone", "7 1"), ("fresh", "8 9999999999999")] {
+        let words = ["parlance:{ctl}:nodes", name, row].map(|word| word.as_bytes().to_vec());
+        redis.ask_words("HSET", words.to_vec()).await.unwrap();
+    }
+    let script = include_str!("../lua/release.lua");
+    let words = [script, "1", "parlance:{ctl}:nodes", "60000", &index.to_string()];
+    let words = words.map(|word| word.as_bytes().to_vec()).to_vec();
+    redis.ask_words("EVAL", words).await.unwrap();
+    let rows: Vec<String> = redis.ask("HVALS parlance:{ctl}:nodes").await;
+    let mut indexes: Vec<&str> = rows.iter().map(|row| row.split(' ').next().unwrap()).collect();
+    indexes.sort_unstable();
+    assert_eq!(indexes, [index.to_string().as_str(), "8"]);
+    // The next node takes the lowest free one.
+    let next = Node::start(&redis).await;
+    assert_eq!(next.store.life().borrow().index, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_was_killed_and_came_back_has_lost_nothing_and_is_used_again() {
+    let mut redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
+    let mut node = Node::start(&redis).await;
+    let room = room("conv-1");
+    let topic = Topic::Room(room.clone());
+    node.store.create(&room, Visibility::Public).await.unwrap();
+    node.store.join(&topic, Stamp(1)).await.unwrap().unwrap();
+    let send = message(&room, "alice", Some("c-1"), "hi");
+    let before = node.store.append(send.clone()).await.unwrap();
+    let life = *node.store.life().borrow();
+    redis.restart().await;
+    // The scripts are gone with the server, and the client has to connect anew.
+    let again = node.store.append(send).await.unwrap();
+    assert_eq!((again.position, again.duplicate), (before.position, true));
+    node.life_after(life).await;
+    node.is(Health::Ready).await;
+    node.store.reassert(&[(topic, Stamp(2))]).await.unwrap();
+    let after = node.store.append(message(&room, "alice", None, "2")).await.unwrap();
+    assert_eq!(after.position.seq.0, 2);
+    while node.entries(1).await[0].position != after.position {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_by_tcp_with_a_password() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let redis = Redis::start_with(&["--port", &port.to_string()]).await;
+    let _: String = redis.ask("ACL SETUSER chat on >pw ~parlance:* &parlance:* +@all").await;
+    let node = Node::start_with(&config_of(format!("redis://chat:pw@127.0.0.1:{port}/1"))).await;
+    let room = room("conv-1");
+    node.store.create(&room, Visibility::Private).await.unwrap();
+    node.store.append(message(&room, "alice", None, "hi")).await.unwrap();
+    let keys: i64 = redis.ask("DBSIZE").await;
+    assert_eq!(keys, 0, "the address names another database");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_that_reads_nothing_holds_nobody_up_and_repairs_later() {
+    let redis = Redis::start().await;
+    let mut node = Node::start_with_mailbox(&redis.config(), 1).await;
+    let room = room("conv-1");
+    node.store.create(&room, Visibility::Public).await.unwrap();
+    node.store.join(&Topic::Room(room.clone()), Stamp(1)).await.unwrap().unwrap();
+    let before = *node.resync.borrow();
+    for n in ["1", "2", "3"] {
+        node.store.append(message(&room, "alice", None, n)).await.unwrap();
+    }
+    node.resynced(before).await;
+    assert_eq!(text(&node.entries(1).await[0]), "1");
+    node.is(Health::Ready).await;
 }

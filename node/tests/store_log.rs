@@ -1,5 +1,6 @@
 //! Rooms' logs over a real Redis: stored once, dense, told to every node that hears the room.
 
+#[cfg(test)]
 #[expect(dead_code, reason = "each test binary uses its part")]
 mod store_support;
 
@@ -245,4 +246,36 @@ async fn interest_goes_by_stamps_and_signals_by_interest() {
     assert_eq!(heads.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true]);
     two.store.signal(topics[1].clone(), spread(3));
     assert_eq!(one.signals(1).await, [(topics[1].clone(), spread(3))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_days_kept_is_read_no_more() {
+    const AGE_FIRST_TWO: &str = "
+        local entries = redis.call('XRANGE', KEYS[1], '-', '+')
+        redis.call('DEL', KEYS[1])
+        for i, entry in ipairs(entries) do
+          local rest, header = cmsgpack.unpack_one(entry[2][2])
+          if i <= 2 then header[5] = header[5] - 91 * 86400 * 1000 end
+          local body = string.sub(entry[2][2], rest + 1)
+          redis.call('XADD', KEYS[1], entry[1], 'd', cmsgpack.pack(header) .. body)
+        end";
+    let redis = Redis::start().await;
+    let node = Node::start(&redis).await;
+    let room = room("conv-1");
+    let epoch = node.store.create(&room, Visibility::Public).await.unwrap();
+    for n in 1..=4 {
+        node.store.append(message(&room, "alice", None, &n.to_string())).await.unwrap();
+    }
+    let log = redis.key_of(&room, "s").await;
+    let words = [AGE_FIRST_TWO, "1", &log].map(|word| word.as_bytes().to_vec());
+    redis.ask_words("EVAL", words.to_vec()).await.unwrap();
+
+    let reset = node.store.history(&room, Position::new(epoch.0, 1)).await.unwrap();
+    let Page::Reset { newest, .. } = reset else { panic!("{reset:?}") };
+    assert_eq!(newest.iter().map(text).collect::<Vec<_>>(), ["3", "4"]);
+    let after = node.store.history(&room, Position::new(epoch.0, 2)).await.unwrap();
+    let Page::After(entries) = after else { panic!("{after:?}") };
+    assert_eq!(entries.iter().map(text).collect::<Vec<_>>(), ["3", "4"]);
+    let joined = node.store.join(&Topic::Room(room), Stamp(1)).await.unwrap().unwrap();
+    assert_eq!(joined.newest.len(), 2);
 }

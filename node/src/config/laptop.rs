@@ -50,10 +50,11 @@ fn kept_secret(folder: &Path) -> io::Result<String> {
         write!(file, "{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())?;
         let linked = fs::hard_link(&aside, &path);
         fs::remove_file(&aside)?;
-        linked.or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Ok(()),
-            _ => Err(error),
-        })?;
+        if let Err(error) = linked
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
     }
     fs::read_to_string(&path).map(|it| it.trim().to_owned())
 }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn admission(connections: usize, connections_per_address: u32) -> Admission {
-        Admission::new(Limits { connections, connections_per_address, message_bytes: 1 })
+        Admission::new(Limits { connections, connections_per_address, ..Limits::default() })
     }
 
     #[tokio::test(start_paused = true)]

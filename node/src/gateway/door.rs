@@ -8,15 +8,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::gateway::admission::{Admission, Denied};
 use crate::gateway::config::Config;
@@ -24,13 +25,16 @@ use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::origin::{self, AllowedOrigins, Verdict};
-use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
+use crate::gateway::socketio::engine::{ENGINE_PATH, Engine, packet_bytes_max};
 use crate::gateway::transport::Transport;
 use crate::gateway::{address, credentials};
 use crate::lifecycle::Lifecycle;
 
 /// How long a client may take to post its packets.
 const POST_MAX: Duration = Duration::from_secs(30);
+
+/// Longest CONNECT packet: a namespace and a token.
+const CONNECT_BYTES_MAX: usize = 16 * 1024;
 
 /// When a refused client may try again: other nodes exist, and this one will not change at once.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -64,7 +68,8 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn of(query: &'a str) -> Self {
         let member = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name));
-        Self { session: member("sid="), is_websocket: member("transport=") == Some("websocket") }
+        let transport = member("transport=").and_then(|it| it.split('=').next());
+        Self { session: member("sid="), is_websocket: transport == Some("websocket") }
     }
 }
 
@@ -179,23 +184,39 @@ impl Door {
             return self.post(link, session, request).await;
         }
         let (response, body) = read_along(self.engine.call(request).await).await;
-        link.polled(meter::polled(&body));
+        link.flow.written(meter::polled(&body));
         response
     }
 
     async fn post(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
-        // A body of unknown length is as long as one may be.
-        let bytes = request.body().size_hint().exact();
-        let bytes = bytes.and_then(|it| usize::try_from(it).ok());
-        if !link.may_post(bytes.unwrap_or(self.config.limits.message_bytes)) {
+        let (parts, body) = request.into_parts();
+        let posted = Limited::new(body, packet_bytes_max(self.config.limits)).collect();
+        let body = match timeout(POST_MAX, posted).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) => {
+                self.engine.end_polling(session).await;
+                let is_too_long = error.is::<LengthLimitError>();
+                let too_long = StatusCode::PAYLOAD_TOO_LARGE;
+                return if is_too_long { too_long } else { StatusCode::BAD_REQUEST }
+                    .into_response();
+            }
+            Err(_elapsed) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+        };
+        if !may_connect(link, &body) {
             self.engine.end_polling(session).await;
-            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+            return StatusCode::BAD_REQUEST.into_response();
         }
-        match tokio::time::timeout(POST_MAX, self.engine.call(request)).await {
-            Ok(response) => response,
-            Err(_elapsed) => StatusCode::REQUEST_TIMEOUT.into_response(),
-        }
+        self.engine.call(Request::from_parts(parts, Body::from(body))).await
     }
+}
+
+/// Whether the client may ask for the namespaces that it asks for in `posted`.
+///
+/// The engine repeats the name of an unknown one in its answer, and keeps the answers by number: who
+/// posts without polling must not fill the memory with them.
+fn may_connect(link: &Link, posted: &[u8]) -> bool {
+    let mut connects = meter::packets(posted).filter(|it| it.starts_with(b"40"));
+    connects.all(|it| it.len() <= CONNECT_BYTES_MAX && link.may_connect())
 }
 
 /// A session keeps its handshake's headers in memory: only what the engine looks at stays.

@@ -9,10 +9,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 
 use crate::auth::Credentials;
-use crate::gateway::flow::{Flow, Load};
+use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
 
 /// What the namespaces of a session share.
@@ -25,36 +25,19 @@ pub(super) struct Link {
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
     /// The connection that carries the session once it is a WebSocket.
-    websocket: OnceLock<Arc<Transport>>,
+    websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
     session: OnceLock<String>,
-    /// Bytes posted since the client last polled.
-    posted: AtomicUsize,
     /// Namespaces asked for, granted or not.
     connects: AtomicUsize,
     links: Arc<Links>,
 }
 
-/// Bytes that a polling client may post between two answered polls. The engine answers some packets
-/// by itself and keeps the answers: who posts without polling must not fill the memory with them.
-const POSTED_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Namespaces that a session may ask for: each costs the verification of a token.
+/// Namespaces that a session may ask for: each costs the verification of a token, or an answer that
+/// the engine keeps until the client takes it.
 const CONNECTS_MAX: usize = 64;
 
 impl Link {
-    /// Notes a post of so many bytes. `false`: too much without polling.
-    pub(super) fn may_post(&self, bytes: usize) -> bool {
-        let before = self.posted.fetch_add(bytes, Ordering::Relaxed);
-        before == 0 || before.saturating_add(bytes) <= POSTED_BYTES_MAX
-    }
-
-    /// Notes that a poll was answered with `packets` of the session's namespaces.
-    pub(super) fn polled(&self, packets: Load) {
-        self.posted.store(0, Ordering::Relaxed);
-        self.flow.written(packets);
-    }
-
     /// Notes that a namespace is asked for. `false`: too often.
     pub(super) fn may_connect(&self) -> bool {
         self.connects.fetch_add(1, Ordering::Relaxed) < CONNECTS_MAX
@@ -72,7 +55,12 @@ impl Link {
     /// Whether a WebSocket carries the session, or tries to.
     #[must_use]
     pub(super) fn is_websocket(&self) -> bool {
-        self.websocket.get().is_some()
+        self.websocket.initialized()
+    }
+
+    /// Resolves when the session has got a WebSocket.
+    pub(super) async fn websocket(&self) {
+        self.websocket.wait().await;
     }
 
     /// Ends the session's WebSocket, if it has one, also when the client reads nothing.
@@ -121,9 +109,8 @@ impl Links {
             address,
             credentials,
             flow: Arc::default(),
-            websocket: OnceLock::new(),
+            websocket: SetOnce::new(),
             session: OnceLock::new(),
-            posted: AtomicUsize::new(0),
             connects: AtomicUsize::new(0),
             links: Arc::clone(self),
         })

@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::gateway::flow::Load;
 
-/// Between two packets of a polling response.
+/// Between two packets of a polling request or response.
 const PACKET_SEPARATOR: u8 = 0x1e;
 
 /// Longest header of a frame that a server writes: no mask.
@@ -19,10 +19,15 @@ fn is_handed_over(start: [u8; 2]) -> bool {
     matches!(&start, b"41" | b"42" | b"43")
 }
 
+/// The packets in the body of a polling request or response.
+pub(super) fn packets(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|it| *it == PACKET_SEPARATOR)
+}
+
 /// The handed-over packets in the body of a polling response.
 #[must_use]
 pub(super) fn polled(body: &[u8]) -> Load {
-    body.split(|it| *it == PACKET_SEPARATOR)
+    packets(body)
         .filter(|packet| packet.first_chunk().is_some_and(|it| is_handed_over(*it)))
         .fold(Load::default(), |load, packet| load.and(Load::packet(packet.len())))
 }

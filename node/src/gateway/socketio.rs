@@ -84,7 +84,8 @@ impl Namespace {
         link: &Link,
         payload: Option<&str>,
     ) -> Result<(Option<Identity>, Option<String>), Refusal> {
-        if !link.may_connect() {
+        // The door has counted those that were posted.
+        if link.is_websocket() && !link.may_connect() {
             link.kill();
             return Err(Refusal::AuthRequired);
         }

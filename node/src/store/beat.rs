@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use fred::clients::Client;
 use fred::interfaces::{EventInterface, HashesInterface};
-use fred::types::config::Server;
 use serde::Deserialize;
 use tokio::select;
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::domain::id::NodeLife;
 use crate::store::keys::PARTITIONS;
@@ -126,18 +125,19 @@ impl From<Failure> for NoLife {
 }
 
 impl Beat {
-    /// Beats until told to retire. `commands` is the client whose reconnection ends a life.
+    /// Beats until told to retire. Where a client for commands had to connect anew, a call may
+    /// still be on its way over the old connection: the life that it acts for ends.
     pub(crate) async fn run(
         mut self,
-        commands: Client,
-        retire: oneshot::Receiver<oneshot::Sender<()>>,
+        publishing: Client,
+        mut retire: oneshot::Receiver<oneshot::Sender<()>>,
         stop: CancellationToken,
     ) {
-        let mut reconnects = commands.reconnect_rx();
+        let mut reconnects = self.shard.client.reconnect_rx();
+        let mut publishing_reconnects = publishing.reconnect_rx();
+        let mut stale = self.shard.stale.subscribe();
         let mut ticks = interval(BEAT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let shard = Arc::clone(&self.shard);
-        let mut retire = retire;
         let mut needs_life = false;
         loop {
             select! {
@@ -150,8 +150,17 @@ impl Beat {
                     }
                     return;
                 }
-                reconnected = reconnects.recv() => needs_life |= self.reconnected(reconnected),
-                () = shard.stale.notified() => needs_life = true,
+                _ = reconnects.recv() => {
+                    needs_life = self.reconnected();
+                    continue;
+                }
+                _ = publishing_reconnects.recv() => {
+                    needs_life = self.reconnected();
+                    continue;
+                }
+                Ok(()) = stale.changed() => {
+                    needs_life |= *stale.borrow_and_update() == *self.life.borrow();
+                }
                 _ = ticks.tick() => (),
             }
             if needs_life {
@@ -162,24 +171,16 @@ impl Beat {
         }
     }
 
-    /// Whether a life ends with this connection. A call of the old one may still be on its way.
-    fn reconnected(&self, server: Result<Server, broadcast::error::RecvError>) -> bool {
+    /// Both clients connect anew at nearly the same time: the next tick begins one life for both.
+    fn reconnected(&self) -> bool {
         self.shard.metrics.reconnects.increment(1);
-        !matches!(server, Err(broadcast::error::RecvError::Closed))
+        true
     }
 
     async fn begin_life(&mut self) -> bool {
-        match self.register().await {
-            Ok(()) => true,
-            Err(NoLife::NotNow(failure)) => {
-                warn!(error = ?failure, "registering with redis failed; trying again");
-                false
-            }
-            Err(NoLife::Mismatch(problem)) => {
-                warn!(error = %problem, "registering with redis failed; trying again");
-                false
-            }
-        }
+        let Err(problem) = self.register().await else { return true };
+        warn!(error = %StoreError::from(problem), "registering with redis failed; trying again");
+        false
     }
 
     /// Begins a new life: claims an index, beats for the first time, and makes sure that the index
@@ -228,7 +229,8 @@ impl Beat {
             }
             Err(Failure::Stale) => true,
             Err(failure) => {
-                warn!(error = ?failure, waited_ms = self.asked.1.elapsed().as_millis(), "no beat");
+                // Whether it matters is for the health to say, which warns once.
+                debug!(error = ?failure, "a beat did not return");
                 false
             }
         }
@@ -308,5 +310,40 @@ impl From<NoLife> for StoreError {
             NoLife::NotNow(failure) => failure.into(),
             NoLife::Mismatch(message) => Self::refused(message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_is_deaf_only_when_beats_return_unheard_for_long() {
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        let mut hearing = Hearing::new(start);
+        assert!(!hearing.is_deaf(after(60_000)), "no beat returns: redis is away");
+        hearing.returned += 2;
+        assert!(!hearing.is_deaf(after(1499)));
+        assert!(hearing.is_deaf(after(1500)));
+        hearing.heard(after(1400));
+        hearing.returned += 1;
+        assert!(!hearing.is_deaf(after(60_000)), "one beat may be on its way");
+        hearing.returned += 1;
+        assert!(hearing.is_deaf(after(2900)));
+    }
+
+    #[test]
+    fn figures_count_each_living_node_once() {
+        let row = |index, incarnation, is_dead, connections| TableRow {
+            life: NodeLife { index, incarnation },
+            is_dead,
+            connections,
+            rooms: 1,
+        };
+        let table =
+            [row(0, 8, false, 3), row(0, 9, false, 4), row(1, 5, true, 100), row(2, 7, false, 5)];
+        let expected = ClusterFigures { nodes: 2, connections: 9, rooms: 2 };
+        assert_eq!(figures(&table), expected);
     }
 }

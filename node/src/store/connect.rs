@@ -9,7 +9,7 @@ use fred::interfaces::ClientLike;
 use fred::types::InfoKind;
 use fred::types::config::Config as FredConfig;
 use tokio::select;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -21,7 +21,7 @@ use crate::store::beat::{Beat, Hearing, NoLife, Reported, UNHEARD_MAX};
 use crate::store::config::Config;
 use crate::store::keys::Keys;
 use crate::store::metrics::Metrics;
-use crate::store::publisher::{JOBS_WAITING_MAX, Publisher};
+use crate::store::publisher::{BYTES_WAITING_MAX, JOBS_WAITING_MAX, Publisher};
 use crate::store::shard::Shard;
 use crate::store::subscriber::{Heard, Subscriber};
 use crate::store::{Arrivals, Health, Store, StoreError, client, reaper};
@@ -32,13 +32,8 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Oldest release of Redis whose scripts have flags.
 const VERSION_MIN: (u64, u64) = (7, 0);
 
-/// Connects. Resolves when the first own beat was heard, and fails only for what waiting cannot
-/// cure: an address that cannot be used, refused credentials, an evicting memory policy, a missing
-/// permission, an old release, another format version; or when the node is stopped meanwhile.
-///
-/// # Errors
-/// Each says its cure.
-pub async fn connect(
+/// Does what [`crate::store::connect()`] promises.
+pub(crate) async fn connect(
     config: &Config,
     arrivals: Arrivals,
     lifecycle: Lifecycle,
@@ -73,33 +68,28 @@ async fn start(
     let (jobs_sender, jobs) = mpsc::channel(JOBS_WAITING_MAX);
     let (retire_sender, retire) = oneshot::channel();
     let (deaf, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    let stops_unless_connected = stop.clone().drop_guard();
     let shard = Arc::new(Shard {
         client: commands,
         keys: Keys::new(&config.prefix),
         life: life.clone(),
         history: config.history,
         metrics: Metrics::register(),
-        stale: Notify::new(),
+        stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
     });
     let mut beat = Beat {
         shard: Arc::clone(&shard),
         name: Uuid::new_v4().to_string(),
         life: life_sender,
         generation: 0,
-        asked: (first_beat(), Instant::now()),
+        asked: (0, Instant::now()),
         hearing: Hearing::new(Instant::now()),
         heard: heard.clone(),
         reported,
         table: table_sender,
         deaf: Arc::clone(&deaf),
     };
-    while let Err(problem) = beat.register().await {
-        match problem {
-            NoLife::NotNow(failure) => warn!(error = ?failure, "registering failed; trying again"),
-            NoLife::Mismatch(_) => return Err(problem.into()),
-        }
-        sleep(RETRY_EVERY).await;
-    }
+    first_life(&mut beat).await?;
 
     let health = watch_health(lifecycle, heard, stop.clone());
     let subscriber = Subscriber {
@@ -127,14 +117,27 @@ async fn start(
     if first_heard.wait_for(|health| *health == Health::Ready).await.is_err() {
         return Err(StoreError::refused("stopped while connecting".to_owned()));
     }
+    stops_unless_connected.disarm();
     Ok(Store {
         shard,
         jobs: jobs_sender,
+        jobs_room: Arc::new(Semaphore::new(BYTES_WAITING_MAX)),
         health,
         reported: Arc::new(reported_sender),
         table,
         retire: Arc::new(Mutex::new(Some(retire_sender))),
     })
+}
+
+async fn first_life(beat: &mut Beat) -> Result<(), StoreError> {
+    while let Err(problem) = beat.register().await {
+        match problem {
+            NoLife::NotNow(failure) => warn!(error = ?failure, "registering failed; trying again"),
+            NoLife::Mismatch(_) => return Err(problem.into()),
+        }
+        sleep(RETRY_EVERY).await;
+    }
+    Ok(())
 }
 
 /// Opens a client, and waits for a Redis that is not there yet.
@@ -216,11 +219,6 @@ fn version_of(version: &str) -> (u64, u64) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
-/// Beats of another process are not taken for own ones, should both have used the same inbox.
-fn first_beat() -> u64 {
-    (Uuid::new_v4().as_u64_pair().0 >> 24) + 1 // Lua holds it: below 2^53
-}
-
 fn watch_health(
     lifecycle: &Lifecycle,
     mut heard: watch::Receiver<Heard>,
@@ -234,10 +232,15 @@ fn watch_health(
             select! {
                 () = stop.cancelled() => return,
                 changed = heard.changed() => match changed {
+                    Ok(()) if is_degraded => {
+                        info!("beats come back");
+                        health.send_replace(Health::Ready);
+                    }
                     Ok(()) => { health.send_replace(Health::Ready); }
                     Err(_) => return,
                 },
                 () = sleep_until(silent_at), if !is_degraded => {
+                    warn!("beats do not come back: redis is away, or this node is deaf");
                     health.send_replace(Health::Degraded);
                 }
             }

@@ -1,11 +1,11 @@
 //! Rooms' logs: adding to them and reading them.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
 use uuid::Uuid;
@@ -76,6 +76,8 @@ impl Store {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
             AppendError::Failed(StoreError::refused(error.to_string()))
         })?;
+        let busy = || AppendError::Refused(Refusal::Busy { retry_after: BUSY_RETRY_AFTER });
+        let room_taken = self.take_room(&body).ok_or_else(busy)?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             what: what(&append.event),
@@ -83,13 +85,12 @@ impl Store {
             mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
             sender: append.sender,
             body,
+            room_taken,
             deadline,
             answer: Some(answer),
         };
         self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                AppendError::Refused(Refusal::Busy { retry_after: BUSY_RETRY_AFTER })
-            }
+            mpsc::error::TrySendError::Full(_) => busy(),
             mpsc::error::TrySendError::Closed(_) => {
                 AppendError::Failed(StoreError::refused("the store has stopped".to_owned()))
             }
@@ -102,6 +103,7 @@ impl Store {
     }
 
     /// Publishes a signal, at most once; dropped where the publisher's queue is half full.
+    #[expect(clippy::needless_pass_by_value, reason = "a signal is made to be sent")]
     pub fn signal(&self, topic: Topic, signal: Signal) {
         if self.jobs.capacity() < JOBS_WAITING_MAX / 2 {
             self.shard.metrics.signals_dropped.increment(1);
@@ -115,11 +117,25 @@ impl Store {
             }
         };
         let deadline = Instant::now() + PATIENCE;
-        let what = What::Signal;
-        let job = Job { what, topic, mark: None, sender: None, body, deadline, answer: None };
-        if self.jobs.try_send(job).is_err() {
+        let job = self.take_room(&body).map(|room_taken| Job {
+            what: What::Signal,
+            topic,
+            mark: None,
+            sender: None,
+            body,
+            room_taken,
+            deadline,
+            answer: None,
+        });
+        if job.is_none_or(|job| self.jobs.try_send(job).is_err()) {
             self.shard.metrics.signals_dropped.increment(1);
         }
+    }
+
+    /// Room for these bytes among those that may wait; given back when the job is done.
+    fn take_room(&self, body: &[u8]) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(body.len()).ok()?;
+        Arc::clone(&self.jobs_room).try_acquire_many_owned(bytes).ok()
     }
 
     /// What follows `after` in a room's log.

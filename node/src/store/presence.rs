@@ -29,6 +29,8 @@ const DEAD_ONLY: &str =
 
 const USERS: &str = include_str!("../../lua/users.lua");
 const OCCUPANTS: &str = include_str!("../../lua/occupants.lua");
+const DOWN_TEXT: &str = include_str!("../../lua/down.lua");
+const EXIT_TEXT: &str = include_str!("../../lua/exit.lua");
 
 static UP: LazyLock<Script> =
     LazyLock::new(|| script("up", FENCE, USERS, include_str!("../../lua/up.lua")));
@@ -44,9 +46,6 @@ static REAP_PAIRS: LazyLock<Script> =
     LazyLock::new(|| script("reap_pairs", DEAD_ONLY, OCCUPANTS, EXIT_TEXT));
 static REAP: LazyLock<Script> =
     LazyLock::new(|| script("reap", DEAD_ONLY, "", include_str!("../../lua/reap.lua")));
-
-const DOWN_TEXT: &str = include_str!("../../lua/down.lua");
-const EXIT_TEXT: &str = include_str!("../../lua/exit.lua");
 
 fn script(name: &'static str, fence: &str, shared: &str, text: &str) -> Script {
     Script::new(name, &[ALLOW_OOM, PRELUDE, fence, shared, text])
@@ -253,6 +252,11 @@ pub(crate) async fn reap(shard: &Shard, dead: NodeLife) -> Result<(), StoreError
     for partition in Partition::all() {
         while reap_pairs(shard, dead, partition).await? {}
     }
+    reap_life(shard, dead).await
+}
+
+/// Takes a dead life itself away, if it has nothing left.
+async fn reap_life(shard: &Shard, dead: NodeLife) -> Result<(), StoreError> {
     let mut input = shard.input(dead);
     for partition in Partition::all() {
         input.key(shard.keys.life_users(partition, dead));
@@ -300,3 +304,6 @@ async fn members<T>(
     };
     texts.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fred::clients::Client;
 use serde::Deserialize;
 use tokio::select;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -27,6 +27,10 @@ use crate::store::{AppendError, Appended, StoreError};
 
 /// Jobs that may wait: a few seconds of a busy node.
 pub(crate) const JOBS_WAITING_MAX: usize = 4096;
+
+/// Bytes that may wait: most events are small, and a few large ones must not fill the memory while
+/// Redis is away.
+pub(crate) const BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
 
 /// Items in one script call: beyond this a call grows longer, but no item cheaper.
 const BATCH_ITEMS_MAX: usize = 64;
@@ -62,6 +66,9 @@ pub(crate) struct Job {
     pub(crate) mark: Option<[u8; 16]>,
     pub(crate) sender: Option<UserId>,
     pub(crate) body: Vec<u8>,
+    /// The bytes that it takes of those that may wait.
+    #[expect(dead_code, reason = "held until the job is done, never looked at")]
+    pub(crate) room_taken: OwnedSemaphorePermit,
     /// Nobody waits for it any longer than this.
     pub(crate) deadline: Instant,
     /// `None`: nobody asks.
@@ -178,11 +185,12 @@ impl Publisher {
             // Whoever is dropped here has been told that the outcome is unknown.
             batch.retain(|job| now < job.deadline);
             let Some(deadline) = batch.iter().map(|job| job.deadline).max() else { return };
-            let input = self.input(*life.borrow_and_update(), &batch);
+            let present = *life.borrow_and_update();
+            let input = self.input(present, &batch);
             match PUBLISH.once::<Vec<Answer>>(&self.client, &input).await {
                 Ok(answers) => return settle(batch, answers),
                 Err(Failure::Stale) => {
-                    self.shard.stale.notify_one();
+                    self.shard.stale.send_replace(present);
                     // Either there is a new life or nobody waits: the loop finds out which.
                     drop(timeout_at(deadline, life.changed()).await);
                 }

@@ -53,7 +53,6 @@ impl Store {
                 input.key(keys.recent(room, Half::Even));
                 input.key(keys.recent(room, Half::Odd));
                 input.key(keys.marks(room));
-                input.key(keys.members(room));
                 input.key(keys.bars(room));
                 input.text(match who {
                     Visibility::Public => "public",

@@ -213,3 +213,40 @@ impl From<Failure> for StoreError {
         Self { outcome, message }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_that_is_none_has_its_fate() {
+        let of = |kind, text: &'static str| Failure::from(Error::new(kind, text));
+        for text in [
+            "NOSCRIPT No matching script. Please use EVAL.",
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "MASTERDOWN Link with MASTER is down",
+            "NOREPLICAS Not enough good replicas to write.",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 3999 127.0.0.1:6381",
+            "BUSY Redis is busy running a script.",
+        ] {
+            assert!(matches!(of(ErrorKind::Unknown, text), Failure::NotNow(_)), "{text}");
+        }
+        assert_eq!(of(ErrorKind::Unknown, "STALE 0.1 is not a living node"), Failure::Stale);
+        let full = "OOM allow-oom flag is not set on the script, can not run it when used memory";
+        assert_eq!(of(ErrorKind::Unknown, full), Failure::Full);
+        for (kind, text) in [
+            (ErrorKind::IO, "connection reset"),
+            (ErrorKind::Canceled, "Canceled."),
+            (ErrorKind::Timeout, "Request timed out."),
+            (ErrorKind::Unknown, "whatever this is"),
+        ] {
+            assert!(matches!(of(kind, text), Failure::Unknown(_)), "{text}");
+        }
+        for text in ["ERR user_script:7: attempt to call nil", "NOPERM no", "WRONGTYPE no"] {
+            assert!(matches!(of(ErrorKind::Unknown, text), Failure::Broken(_)), "{text}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fred::clients::Client;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::id::NodeLife;
@@ -26,8 +26,8 @@ pub(crate) struct Shard {
     pub(crate) life: watch::Receiver<NodeLife>,
     pub(crate) history: History,
     pub(crate) metrics: Metrics,
-    /// Told when Redis refused this node's life: the beat registers a new one at once.
-    pub(crate) stale: Notify,
+    /// The life that Redis refused last: the beat begins a new one at once.
+    pub(crate) stale: watch::Sender<NodeLife>,
 }
 
 impl Shard {
@@ -65,7 +65,7 @@ impl Shard {
             let patience = give_up.saturating_duration_since(Instant::now());
             match script.call(&self.client, &input, patience).await {
                 Err(Failure::Stale) => {
-                    self.stale.notify_one();
+                    self.stale.send_replace(present);
                     let Ok(Ok(())) = timeout_at(give_up, life.changed()).await else {
                         return Err(Failure::Stale);
                     };

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::domain::id::NodeLife;
+use crate::domain::topic::Topic;
 use crate::store::client::COMMAND_TIMEOUT;
 use crate::store::codec::{Frame, decode_frame};
 use crate::store::shard::Shard;
@@ -156,9 +157,7 @@ impl Subscriber {
         let mut mails: Vec<Vec<Arrival>> = vec![Vec::new(); keepers.len()];
         for arrival in arrivals {
             let hash = match &arrival {
-                Arrival::Entry(entry) => {
-                    crate::domain::topic::Topic::Room(entry.room.clone()).hash64()
-                }
+                Arrival::Entry(entry) => Topic::Room(entry.room.clone()).hash64(),
                 Arrival::Signal(topic, _) => topic.hash64(),
                 Arrival::Presence(_) => {
                     mails.iter_mut().for_each(|mail| mail.push(arrival.clone()));

@@ -124,7 +124,9 @@ async fn packets_that_break_the_protocol_end_the_connection() {
 
 #[tokio::test]
 async fn a_polling_post_over_the_limit_gets_413() {
-    let server = Server::start(|config| config.limits.message_bytes = 10_000, echo).await;
+    let server =
+        Server::start(|config| config.limits.message_bytes = 10_000.try_into().unwrap(), echo)
+            .await;
     let session = open_polling(&server.address).await;
     let target = format!("{POLLING}&sid={session}");
     let body = format!("42[\"{}\"]", "x".repeat(20_000));
@@ -179,18 +181,19 @@ async fn a_client_that_asks_without_reading_is_read_no_further() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_posts_without_polling_is_ended() {
+#[tokio::test]
+async fn a_client_that_posts_many_or_large_connects_is_ended() {
     let server = Server::echo().await;
-    let session = open_polling(&server.address).await;
-    let target = format!("{POLLING}&sid={session}");
-    let packet = format!("40/{}", "x".repeat(900_000));
-    let mut statuses = Vec::new();
-    for _ in 0..6 {
-        statuses.push(status(&request(&server.address, "POST", &target, &[], &packet).await));
+    let many = "40/a\x1e".repeat(65);
+    let large = format!("40/{}", "x".repeat(UNKNOWN_NAMESPACE_BYTES));
+    for body in [many, large] {
+        let session = open_polling(&server.address).await;
+        let target = format!("{POLLING}&sid={session}");
+        let enough = "40/a\x1e".repeat(10);
+        assert_eq!(status(&request(&server.address, "POST", &target, &[], &enough).await), 200);
+        assert_eq!(status(&request(&server.address, "POST", &target, &[], &body).await), 400);
+        assert_eq!(status(&get(&server.address, &target, &[]).await), 400);
     }
-    assert_eq!(statuses, [200, 200, 200, 200, 413, 413]);
-    server.sessions(0, Duration::from_secs(6)).await;
 }
 
 #[tokio::test]
@@ -203,4 +206,48 @@ async fn a_client_that_asks_for_namespaces_all_the_time_is_ended() {
     }
     while client.next().await.is_some() {}
     server.sessions(0, Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_pings_is_ended() {
+    let tune = |config: &mut parlance::gateway::config::Config| {
+        config.heartbeat.interval_ms = 100.try_into().unwrap();
+        config.heartbeat.timeout_ms = 200.try_into().unwrap();
+    };
+    let server = Server::start(tune, echo).await;
+    let _client = RawClient::connect(&server.address).await;
+    server.sessions(0, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stops_reading_is_freed_by_the_kernel_if_nobody_else_notices() {
+    /// Says more than any kernel keeps, and does not mind.
+    async fn unmindful(mut peer: Peer) {
+        let filler = format!("\"{}\"", "x".repeat(10_000));
+        while peer.outbox.push(event("e", filler.clone())).is_ok() {
+            tokio::task::yield_now().await;
+        }
+        while peer.inbox.recv().await.is_some() {}
+    }
+    let server = Server::start(|_| (), unmindful).await;
+    let _client = RawClient::connect(&server.address).await;
+    server.sessions(0, Duration::from_secs(30)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn perturbed_packets_harm_nobody_else() {
+    let server = Server::echo().await;
+    let mut honest = RawClient::connect(&server.address).await;
+    honest.next().await.unwrap();
+    let good = r#"42/conversation,1["e",{"a":[1]}]"#;
+    for place in 0..good.len() {
+        for put in ["", "\0", "9", "/", "-", "[", "\"", "\u{1e}", "é"] {
+            let perturbed = format!("{}{put}{}", &good[..place], &good[place + 1..]);
+            let mut client = RawClient::connect(&server.address).await;
+            client.send(&perturbed).await;
+        }
+        honest.send(r#"42/conversation,["still here"]"#).await;
+        assert_eq!(honest.next().await.unwrap(), r#"42/conversation,["echo",["still here"]]"#);
+    }
+    server.sessions(1, Duration::from_secs(5)).await;
 }

@@ -70,12 +70,15 @@ async fn malformed_handshakes_get_400() {
     }
     for target in [
         "/socket.io/?EIO=3&transport=websocket",
+        "/socket.io/?EIO=4&transport=websocket=&sid=AAAAAAAAAAAAAAAA",
         "/socket.io/?EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAAA",
     ] {
         let answer = get(&server.address, target, &UPGRADE).await;
         assert_eq!(status(&answer), 400, "{target}: {answer}");
     }
-    assert_eq!(status(&get(&server.address, WEBSOCKET, &[]).await), 400);
+    for target in [WEBSOCKET, "/socket.io/?EIO=4&transport=websocket=polling"] {
+        assert_eq!(status(&get(&server.address, target, &[]).await), 400, "{target}");
+    }
     assert_eq!(status(&request(&server.address, "POST", POLLING, &[], "40").await), 400);
     server.sessions(0, Duration::from_secs(1)).await;
 }

@@ -11,13 +11,13 @@ use tokio::time::timeout;
 use crate::server::{Server, echo};
 
 /// A script of `tests/javascript` that prints one line for each thing that happens.
-struct Script {
+pub(crate) struct Script {
     lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
 }
 
 impl Script {
-    fn run(name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn run(name: &str, arguments: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript");
         let installed = folder.join("node_modules/socket.io-client");
         assert!(installed.is_dir(), "run `npm ci` in {} first", folder.display());
@@ -32,7 +32,7 @@ impl Script {
         Self { lines, _process: process }
     }
 
-    async fn says(&mut self, expected: &str) {
+    pub(crate) async fn says(&mut self, expected: &str) {
         let line = timeout(Duration::from_secs(20), self.lines.next_line()).await;
         let line = line.unwrap_or_else(|_| panic!("nothing instead of {expected}"));
         assert_eq!(line.unwrap().as_deref(), Some(expected));

@@ -90,7 +90,9 @@ async fn a_client_that_asks_faster_than_it_is_served_is_refused_and_then_closed(
 
 #[tokio::test]
 async fn an_event_over_the_limit_ends_the_connection_before_it_is_read_whole() {
-    let server = Server::start(|config| config.limits.message_bytes = 10_000, echo).await;
+    let server =
+        Server::start(|config| config.limits.message_bytes = 10_000.try_into().unwrap(), echo)
+            .await;
     let mut client = RawClient::connect(&server.address).await;
     client.send(&format!(r#"42/conversation,["e","{}"]"#, "x".repeat(9000))).await;
     client.next().await.unwrap();

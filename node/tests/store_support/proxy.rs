@@ -13,14 +13,14 @@ use tokio::net::{UnixListener, UnixStream};
 type Silence = Arc<AtomicBool>;
 
 #[derive(Debug)]
-pub struct Proxy {
-    pub socket: PathBuf,
+pub(crate) struct Proxy {
+    pub(crate) socket: PathBuf,
     subscribers: Arc<Mutex<Vec<Silence>>>,
     lifecycle: Lifecycle,
 }
 
 impl Proxy {
-    pub fn start(target: &Path, socket: PathBuf) -> Self {
+    pub(crate) fn start(target: &Path, socket: PathBuf) -> Self {
         let listener = UnixListener::bind(&socket).unwrap();
         let subscribers: Arc<Mutex<Vec<Silence>>> = Arc::default();
         let lifecycle = Lifecycle::default();
@@ -36,7 +36,7 @@ impl Proxy {
     }
 
     /// From now on the open connections that have subscribed hear nothing, and stay open.
-    pub fn silence_subscribers(&self) -> usize {
+    pub(crate) fn silence_subscribers(&self) -> usize {
         let mut subscribers = self.subscribers.lock().unwrap();
         subscribers.drain(..).map(|silence| silence.store(true, Ordering::Relaxed)).count()
     }

@@ -99,7 +99,10 @@ fn names_of_other_servers_are_read() {
     assert_eq!(config.redis.url.unwrap().expose(), "redis://cache:6379");
     assert_eq!(config.auth.jwt_secret.unwrap().expose(), "12345");
     assert_eq!(config.cors.origins, origins);
-    assert_eq!((config.heartbeat.interval_ms, config.heartbeat.timeout_ms), (1000, 2000));
+    assert_eq!(
+        (config.heartbeat.interval_ms.get(), config.heartbeat.timeout_ms.get()),
+        (1000, 2000)
+    );
     assert_eq!(config.log.level.to_string(), "error");
 
     let debug = [("LOG_LEVEL", "error"), ("SOCKET_DEBUG", "true")];
@@ -116,8 +119,8 @@ fn every_kind_of_setting_can_come_from_the_environment() {
         ("PARLANCE_ROOMS__POLICY", "open"),
         ("PARLANCE_LIMITS__MESSAGES_PER_MINUTE", "0"),
         ("PARLANCE_HISTORY__DAYS", "7"),
-        ("PARLANCE_DIALECTS__DEFAULT", "ticket"),
-        ("PARLANCE_DIALECTS__DIR", "/etc/parlance"),
+        ("PARLANCE_DIALECTS__DEFAULT", "conversation"),
+        ("PARLANCE_DIALECTS__DIR", "/"),
         ("PARLANCE_LOG__FORMAT", "json"),
     ])
     .config();
@@ -128,7 +131,7 @@ fn every_kind_of_setting_can_come_from_the_environment() {
     assert_eq!(config.limits.messages_per_minute, Some(0));
     assert_eq!(config.limits.events_per_second, None);
     assert_eq!((config.history.days, config.redis.history.days), (7, 7));
-    assert_eq!(config.dialects.usual, "ticket");
+    assert_eq!(config.dialects.usual, "conversation");
     assert!(config.dialects.dir.is_some());
 }
 
@@ -162,6 +165,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
         ",
     )
     .with_argument("auth.jwt_secert=x")
+    .with_argument("dialects.default=klingon")
     .with_argument("oops");
     insta::assert_snapshot!(start.mistakes().join("\n"), @r"
     oops (argument --set): write name=value
@@ -181,6 +185,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
     history.days (parlance.toml): has to be 1 to 36500
     auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET) or auth.public_key_file
     drain.notice_seconds: is part of drain.seconds, so at most 1
+    dialects.default (argument --set): see `parlance dialects list` for all there are
     ");
 }
 

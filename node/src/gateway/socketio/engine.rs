@@ -24,6 +24,11 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// What a packet adds to its event's bytes: type, namespace, acknowledgement id, event name.
 const ENVELOPE_BYTES_MAX: usize = 4096;
 
+/// Bytes of one packet, and of one polling request.
+pub(in crate::gateway) fn packet_bytes_max(limits: Limits) -> usize {
+    limits.message_bytes.get().saturating_add(ENVELOPE_BYTES_MAX)
+}
+
 /// The engine with its sessions.
 #[derive(Clone)]
 pub(in crate::gateway) struct Engine {
@@ -45,11 +50,11 @@ impl Engine {
         limits: Limits,
         namespaces: impl FnOnce(&Weak<Self>) -> Vec<Namespace>,
     ) -> Arc<Self> {
-        let packet_bytes = limits.message_bytes + ENVELOPE_BYTES_MAX;
+        let packet_bytes = packet_bytes_max(limits);
         let (service, io) = SocketIo::builder()
             .req_path(ENGINE_PATH)
-            .ping_interval(Duration::from_millis(heartbeat.interval_ms))
-            .ping_timeout(Duration::from_millis(heartbeat.timeout_ms))
+            .ping_interval(Duration::from_millis(heartbeat.interval_ms.get()))
+            .ping_timeout(Duration::from_millis(heartbeat.timeout_ms.get()))
             .connect_timeout(CONNECT_MAX)
             .max_buffer_size(ENGINE_PACKETS_MAX)
             // One bounds a polling request, the other two WebSocket messages and their frames.
