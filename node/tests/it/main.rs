@@ -10,6 +10,7 @@
 
 mod drain;
 mod harness;
+mod heartbeat;
 mod limits;
 mod messages;
 mod node_loss;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::SOON;
 use crate::harness::client::Client;
 use crate::harness::cluster::{Cluster, Plan};
 
@@ -152,4 +153,19 @@ async fn control_characters_of_a_text_are_not_stored() {
     assert_eq!(bob.expect("message:new").await["content"], "ab[31m<script>&");
     alice.say("room", "two\nlines\tand a tab").await;
     assert_eq!(bob.expect("message:new").await["content"], "two\nlines\tand a tab");
+}
+
+#[tokio::test]
+async fn an_event_beyond_all_bounds_harms_nobody_else() {
+    let cluster = Cluster::of_two().await;
+    let mut alice = cluster.join(0, "alice", "room").await;
+    let mut bob = cluster.join(0, "bob", "room").await;
+    let huge = json!({ "conversationId": "room", "content": "x".repeat(3_000_000) });
+    let asked = alice.ask("message:send", huge).await;
+    // Refused, or cut off before it was read as a whole.
+    alice.wait("an end", SOON, |it| it.ended || it.ack(asked).is_some()).await;
+    if alice.is_open() {
+        assert_eq!(alice.answer(asked).await["error"]["code"], "INVALID_DATA");
+    }
+    assert_eq!(bob.say("room", "fine").await["seq"], 1);
 }

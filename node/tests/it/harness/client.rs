@@ -99,8 +99,9 @@ impl Client {
 
     /// Like [`Self::call`]; the answer must be no. Returns the error.
     pub(crate) async fn refused(&mut self, event: &str, argument: Value) -> Value {
+        let shown: String = argument.to_string().chars().take(80).collect();
         let answer = self.call(event, argument).await;
-        assert_eq!(answer["ok"], json!(false), "{event} was answered {answer}");
+        assert_eq!(answer["ok"], json!(false), "{event} {shown} was answered {answer}");
         answer["error"].clone()
     }
 
