@@ -1,7 +1,7 @@
 """What is said in several places is the same in all of them.
 
     agreement.py dashboards   rules for the dashboards
-    agreement.py metrics      dashboards, alerts and the chart name only metrics of the code
+    agreement.py metrics      dashboards, alerts and the chart name only metrics of the code; OPERATIONS.md tells all
     agreement.py alerts       each alert has a runbook in OPERATIONS.md and a unit test
     agreement.py settings     the chart's settings are those of config/parlance.example.toml
     agreement.py compose      what compose mounts and what it sets is there
@@ -98,18 +98,19 @@ def of_panel(panel: dict) -> Iterator[str]:
 
 
 def metrics_of_code() -> set[str]:
-    known = set()
-    for file in (ROOT / "node/src").rglob("*.rs"):
-        text = file.read_text().split("#[cfg(test)]")[0]
-        for name in re.findall(r'"(parlance_[a-z_]+)"', text):
-            known.add(name)
-            if name.endswith("_seconds"):
-                known.update({f"{name}_bucket", f"{name}_count", f"{name}_sum"})
-    return known
+    files = [it for it in (ROOT / "node/src").rglob("*.rs") if "tests" not in it.relative_to(ROOT).with_suffix("").parts]
+    # Tests stand last in a file.
+    sources = [it.read_text().split("#[cfg(test)]\nmod tests")[0] for it in files]
+    return {name for text in sources for name in re.findall(r'"(parlance_[a-z]+(?:_[a-z]+)*)"', text)}
 
 
 def metrics() -> Iterator[str]:
-    known = metrics_of_code()
+    counted = metrics_of_code()
+    told = set(re.findall(r"^\| `(parlance_[a-z_]+)` \|", (ROOT / "OPERATIONS.md").read_text(), re.M))
+    for name in sorted(counted ^ told):
+        yield f"{name}: is {'not told in OPERATIONS.md' if name in counted else 'told in OPERATIONS.md, and no code counts it'}"
+    parts = ("_bucket", "_count", "_sum")
+    known = counted | {name + part for name in counted if name.endswith("_seconds") for part in parts}
     used = {(file.name, expr) for file in DASHBOARDS for _, expr in expressions(json.loads(file.read_text()))}
     used |= {(rule["alert"], rule["expr"]) for rule in alerts()}
     used.add(("templates/hpa.yaml", (CHART / "templates/hpa.yaml").read_text()))
@@ -181,7 +182,7 @@ def compose() -> Iterator[str]:
                 yield f"{name}: mounts {source}, which is not there"
         for variable in service.get("environment", {}):
             setting = variable.removeprefix("PARLANCE_").lower().replace("__", ".")
-            if variable.startswith("PARLANCE_") and setting not in known:
+            if service["image"] == "parlance" and setting not in known:
                 yield f"{name}: sets {variable}, and no node reads it"
 
 
