@@ -1,6 +1,7 @@
 """What is said in several places is the same in all of them.
 
     agreement.py dashboards   rules for the dashboards
+    agreement.py queries      prints the dashboards' queries as rules, for promtool to read
     agreement.py metrics      dashboards, alerts and the chart name only metrics of the code; OPERATIONS.md tells all
     agreement.py alerts       each alert has a runbook in OPERATIONS.md and a unit test
     agreement.py settings     the chart's settings are those of config/parlance.example.toml
@@ -97,6 +98,17 @@ def of_panel(panel: dict) -> Iterator[str]:
             yield f"a counter without rate or increase: {expr}"
 
 
+def queries() -> None:
+    """Grafana's variables are replaced by what they may stand for."""
+    rules = []
+    for file in DASHBOARDS:
+        for _, expr in expressions(json.loads(file.read_text())):
+            for variable, value in (("$__rate_interval", "1m"), ("$job", "parlance"), ("$instance", ".+")):
+                expr = expr.replace(variable, value)
+            rules.append({"record": f"panel:{len(rules)}", "expr": expr})
+    print(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+
 def metrics_of_code() -> set[str]:
     files = [it for it in (ROOT / "node/src").rglob("*.rs") if "tests" not in it.relative_to(ROOT).with_suffix("").parts]
     # Tests stand last in a file.
@@ -173,8 +185,13 @@ def settings() -> Iterator[str]:
 
 
 def compose() -> Iterator[str]:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    text = (ROOT / "docker-compose.yml").read_text()
+    services = yaml.safe_load(text)["services"]
     known = settings_of_example()
+    # They may stand in .env, which a node that runs beside compose reads as well.
+    for variable in re.findall(r"\$\{PARLANCE_(\w+)", text):
+        if variable.lower().replace("__", ".") not in known:
+            yield f"asks for PARLANCE_{variable}, which in .env is no setting of a node"
     for name, service in services.items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
@@ -190,6 +207,8 @@ CHECKS = {"dashboards": dashboards, "metrics": metrics, "alerts": alerts_are_kep
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "queries":
+        sys.exit(queries())
     problems = list(CHECKS[sys.argv[1]]())
     print(*problems, sep="\n")
     sys.exit(1 if problems else 0)
