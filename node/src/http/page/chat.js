@@ -13,6 +13,10 @@ const READ_PAUSE_MS = 300;
 const PASSING = ["BUSY", "RATE_LIMIT_EXCEEDED", "SERVER_ERROR"];
 const RETRY_MS = 2_000;
 
+function later(answer, again) {
+  setTimeout(again, answer?.error.retryAfterMs ?? RETRY_MS);
+}
+
 /** Names an attempt to send, so that trying again stores nothing twice. */
 function attemptKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -33,8 +37,9 @@ class Chat {
   #isJoined = false;
   /** The place in the room up to which everything has been heard. */
   #since;
-  /** Own messages that are to be sent after the next join, by attempt. */
-  #waiting = new Map();
+  /** Own messages without an answer, in the order of writing; one at a time is asked about. */
+  #drafts = [];
+  #isSending = false;
   #typingSaidAt;
   #typingPause;
   #toRead;
@@ -76,6 +81,7 @@ class Chat {
     this.stopTyping();
     const item = this.#messages.draft(this.#name || this.#self, text);
     this.#send({ key: attemptKey(), text, item });
+    if (!this.#isJoined) this.#messages.waits(item);
   }
 
   setStatus(status) {
@@ -176,6 +182,7 @@ class Chat {
     this.#isJoined = false;
     this.#typingSaidAt = undefined;
     this.#people.clear();
+    for (const { item } of this.#drafts) this.#messages.waits(item);
   }
 
   #forgetRoom() {
@@ -183,7 +190,8 @@ class Chat {
     this.#isJoined = false;
     this.#since = undefined;
     this.#toRead = undefined;
-    this.#waiting.clear();
+    this.#drafts = [];
+    this.#isSending = false;
     this.#people.clear();
     this.#page.room(undefined);
   }
@@ -198,8 +206,7 @@ class Chat {
       if (!this.#link.isConnected) return; // the next connection joins
       if (!answer || PASSING.includes(answer.error.code)) {
         const isStill = () => room === this.#room && this.#link.isConnected;
-        setTimeout(() => isStill() && this.#enter(), answer?.error.retryAfterMs ?? RETRY_MS);
-        return;
+        return later(answer, () => isStill() && this.#enter());
       }
       this.#forgetRoom();
       this.#fail(`${room} cannot be joined`, answer);
@@ -215,32 +222,38 @@ class Chat {
       this.#messages.notice(resumed ? whole : "Back; some messages are no longer kept.");
     }
     this.#statusIs(this.#status);
-    const drafts = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const draft of drafts) this.#send(draft);
+    this.#sendNext();
     this.look();
   }
 
   #send(draft) {
-    const room = this.#room;
-    const wait = () => {
-      this.#waiting.set(draft.key, draft);
-      this.#messages.waits(draft.item);
-    };
-    if (!this.#isJoined) return wait();
-    this.#link.ask(this.#dialect.send(room, draft.text, draft.key), (answer) => {
-      if (room !== this.#room) return;
-      if (answer?.ok) return this.#messages.sent(draft.item, this.#dialect.sent(answer));
-      if (!answer && !this.#link.isConnected) return wait();
-      const why = answer ? answer.error.message : "no answer";
-      this.#messages.refused(draft.item, why, () => this.#send(draft));
+    this.#drafts.push(draft);
+    this.#sendNext();
+  }
+
+  /** Sends the oldest draft. What gets no answer is sent again under the same key. */
+  #sendNext() {
+    const [draft] = this.#drafts;
+    if (!draft || this.#isSending || !this.#isJoined) return;
+    this.#isSending = true;
+    this.#messages.sends(draft.item);
+    this.#link.ask(this.#dialect.send(this.#room, draft.text, draft.key), (answer) => {
+      if (draft !== this.#drafts[0]) return; // the room was left meanwhile
+      this.#isSending = false;
+      if (!answer || PASSING.includes(answer.error?.code)) {
+        return later(answer, () => this.#sendNext());
+      }
+      this.#drafts.shift();
+      if (answer.ok) this.#messages.sent(draft.item, this.#dialect.sent(answer));
+      else this.#messages.refused(draft.item, answer.error.message, () => this.#send(draft));
+      this.#sendNext();
     });
   }
 
   #statusIs(status) {
     this.#status = status;
     this.#page.status(status);
-    if (this.#room) this.#people.presence(this.#self, status, true);
+    if (this.#room && this.#self) this.#people.presence(this.#self, status, true);
   }
 
   #fail(what, answer) {

@@ -56,6 +56,7 @@ function signIn() {
     room: showRoom,
     state: (state, detail) => {
       showState(state);
+      traffic.add("link", detail ? `${state}: ${detail}` : state);
       if (state === "connected") showDesk(true);
       if (state === "refused") signOut(`The server refused: ${detail}`);
     },
@@ -72,6 +73,9 @@ function signIn() {
 function showRoom(room) {
   the("room-title").textContent = room ?? "No room joined";
   the("room").readOnly = room !== undefined;
+  the("messages").dataset.empty = room
+    ? "What is written from now on stands here."
+    : "Join a room: everybody who names the same one meets there.";
   the("join").textContent = room === undefined ? "Join" : "Leave";
   for (const field of the("composer").elements) field.disabled = room === undefined;
   problem("");
@@ -88,6 +92,7 @@ function write() {
 
 for (const name of Object.keys(DIALECTS)) the("dialect").append(new Option(name, name));
 the("traffic-pane").open = matchMedia("(min-width: 70rem)").matches;
+showRoom(undefined);
 the("token").focus();
 
 the("sign-in").addEventListener("submit", (event) => {

@@ -26,7 +26,6 @@ class Messages {
   draft(from, text) {
     const item = this.#item(from, text, true);
     this.#place(item, NO_TIME);
-    this.#mark(item, "sending");
     return item;
   }
 
@@ -36,6 +35,11 @@ class Messages {
     this.#name(item, id);
     this.#place(item, at);
     this.#show(item);
+  }
+
+  /** A draft is under way. */
+  sends(item) {
+    this.#mark(item, "sending");
   }
 
   /** A draft waits for the connection. */
@@ -48,10 +52,7 @@ class Messages {
     this.#mark(item, "refused", `not sent: ${why}`);
     const button = element("button", "link", "Send again");
     button.type = "button";
-    button.addEventListener("click", () => {
-      this.#mark(item, "sending");
-      again();
-    });
+    button.addEventListener("click", again, { once: true });
     item.mark.append(" ", button);
   }
 
@@ -66,7 +67,7 @@ class Messages {
   }
 
   notice(text) {
-    keepEnd(this.#list, () => this.#list.append(element("li", "notice", text)));
+    keepEnd(this.#list, () => this.#list.append(element("p", "notice", text)));
   }
 
   clear() {
@@ -76,7 +77,7 @@ class Messages {
   }
 
   #item(from, text, isOwn) {
-    const node = element("li", isOwn ? "message own" : "message");
+    const node = element("article", isOwn ? "message own" : "message");
     const head = element("p", "by");
     const time = element("time");
     head.append(element("b", "", isOwn ? `${from} (you)` : from), time);

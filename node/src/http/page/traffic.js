@@ -3,6 +3,8 @@
 const TRAFFIC_LINES_MAX = 300;
 const TRAFFIC_LINE_CHARACTERS_MAX = 2_000;
 
+const WAYS = { out: "sent", in: "heard", link: "link" };
+
 /** A new element with this class and this text; text stays text. */
 function element(name, className, text) {
   const node = document.createElement(name);
@@ -23,12 +25,13 @@ class Traffic {
   #count = document.getElementById("traffic-count");
   #total = 0;
 
+  /** A packet that went `in` or `out`, or what became of the `link`. */
   add(direction, text) {
     const line = element("li", direction);
     const at = new Date().toTimeString().slice(0, 8);
     line.append(
       element("time", "", at),
-      element("span", "way", direction === "out" ? "sent" : "heard"),
+      element("span", "way", WAYS[direction]),
       element("code", "", text.slice(0, TRAFFIC_LINE_CHARACTERS_MAX)),
     );
     keepEnd(this.#list, () => {
