@@ -18,6 +18,7 @@ export const SOON_MS = 10_000;
 
 const children = new Set();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 /** Asks again and again until the answer is yes. */
 export async function until(what, holds) {
@@ -124,8 +125,8 @@ export class Cluster {
   }
 
   async stop() {
-    const all = [...this.nodes.map((node) => node.process), this.redis, this.front];
-    for (const it of all.filter((it) => it?.isRunning)) {
+    const all = [...this.nodes.map((node) => node.process), this.redis];
+    for (const it of all.filter((it) => it.isRunning)) {
       it.child.kill("SIGKILL");
       await it.exited;
     }
