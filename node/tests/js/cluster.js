@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const SECRET = "a secret that only tests know, long enough for HS256";
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const BINARY = process.env.PARLANCE_BIN ?? join(ROOT, "target/debug/parlance");
+export const BINARY = process.env.PARLANCE_BIN ?? join(ROOT, "target/debug/parlance");
 
 /** Longer than anything takes that is promised to be quick. */
 export const SOON_MS = 10_000;
