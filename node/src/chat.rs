@@ -17,7 +17,7 @@ use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
-use crate::domain::id::{ConnId, MessageId, RoomId};
+use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
@@ -112,6 +112,36 @@ impl Chat {
             position: appended.position,
             at: appended.at,
         })
+    }
+
+    /// A page of the messages of a room that the actor may hear.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn history(&self, room: RoomId, limit: u32, offset: u64) -> Result<Reply, Refusal> {
+        let page = self.store.messages(&room, limit, offset).await;
+        let (total, messages) = page.map_err(unavailable)?;
+        Ok(Reply::History { room, messages, limit, offset, total })
+    }
+
+    /// Who is in a room that the actor may hear. Redis may not know yet that the actor has come.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
+        let mut inside = self.store.inside(&room).await.map_err(unavailable)?;
+        inside.retain(|it| it.id != *actor.id());
+        let ids: Vec<UserId> = inside.iter().map(|it| it.id.clone()).collect();
+        let seen = self.store.presence(&ids).await.map_err(unavailable)?;
+        let others = inside.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
+        let others = others.filter(|(_, status)| *status != Status::Offline);
+        let own = self.store.presence(&[actor.id().clone()]).await.map_err(unavailable)?;
+        let own = own.first().map_or(Status::Online, |it| match it.status {
+            Status::Offline => Status::Online,
+            status @ (Status::Online | Status::Away | Status::Busy) => status,
+        });
+        let users = others.chain([(actor.participant.clone(), own)]).collect();
+        Ok(Reply::Users { room, users })
     }
 
     /// Closes a room that the connection has joined: nobody can write into it any more.

@@ -14,13 +14,16 @@ pub(super) enum Word {
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    Limit,
     Message,
     MessageClientId,
     MessageKind,
     MessageText,
+    Messages,
     Metadata,
     Missed,
     Nth,
+    Offset,
     Position,
     Reason,
     Resumed,
@@ -29,10 +32,12 @@ pub(super) enum Word {
     Seq,
     Socket,
     Status,
+    Total,
     User,
     UserName,
     UserRole,
     UserSide,
+    Users,
 }
 
 impl Word {
@@ -64,6 +69,11 @@ impl Word {
             Self::UserName => "user.name",
             Self::UserRole => "user.role",
             Self::UserSide => "user.side",
+            Self::Limit => "limit",
+            Self::Messages => "messages",
+            Self::Offset => "offset",
+            Self::Total => "total",
+            Self::Users => "users",
         }
     }
 }
@@ -220,6 +230,13 @@ impl Occasion {
 }
 
 impl Word {
+    /// What can be said about each element of the list that the word stands for, if it is one.
+    pub(super) fn elements(self) -> Option<Offer> {
+        let users = Offer { always: USER_WORDS, sometimes: &[] };
+        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
+    }
+
     /// All that the word can say, where that is a closed set: a template may choose by it.
     pub(super) fn choices(self) -> &'static [&'static str] {
         match self {
@@ -233,13 +250,16 @@ impl Word {
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::Limit
             | Self::Message
             | Self::MessageClientId
             | Self::MessageKind
             | Self::MessageText
+            | Self::Messages
             | Self::Metadata
             | Self::Missed
             | Self::Nth
+            | Self::Offset
             | Self::Position
             | Self::Reason
             | Self::Resumed
@@ -247,8 +267,10 @@ impl Word {
             | Self::Room
             | Self::Seq
             | Self::Socket
+            | Self::Total
             | Self::User
-            | Self::UserName => &[],
+            | Self::UserName
+            | Self::Users => &[],
         }
     }
 }
@@ -260,6 +282,8 @@ impl Deed {
         let always: &[Word] = match self {
             Self::Join => &[Room, Position, Resumed, Missed],
             Self::Leave | Self::Close => &[Room],
+            Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
+            Self::Users => &[Room, Word::Users],
             Self::Send => &[Message, Room, Position, Seq, At],
             Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
             Self::SetStatus => &[Status],
@@ -268,6 +292,10 @@ impl Deed {
         Offer { always, sometimes: &[] }
     }
 }
+
+/// The names of each of a room's users.
+const USER_WORDS: &[Word] =
+    &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status];
 
 /// The names of the answer no.
 pub(super) const REFUSAL_OFFER: Offer = Offer {

@@ -6,6 +6,7 @@ mod faults;
 mod hearing;
 mod packets;
 mod telling;
+mod ticket;
 
 use std::sync::Arc;
 

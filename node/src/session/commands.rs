@@ -117,6 +117,8 @@ impl Session {
             }
             Command::Send(_)
             | Command::Close { .. }
+            | Command::History { .. }
+            | Command::Users { .. }
             | Command::MarkRead { .. }
             | Command::Type { .. }
             | Command::SetStatus { .. }
@@ -126,7 +128,7 @@ impl Session {
     }
 
     async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
-        let Request { dialect, event: _, claims, command } = request;
+        let Request { dialect, event: _, needs_join, claims, command } = request;
         let actor = match (&self.identity, command) {
             (_, Command::Authenticate { token }) => return self.authenticate(&token, &claims),
             (None, _) => return Err(Refusal::AuthRequired),
@@ -135,11 +137,24 @@ impl Session {
                 (identity.actor.clone(), command)
             }
         };
+        if let (
+            actor,
+            Command::Send(Draft { room, .. })
+            | Command::History { room, .. }
+            | Command::Users { room },
+        ) = &actor
+        {
+            self.is_in_or_may_be(actor, room, needs_join).await?;
+        }
         match actor {
             (actor, Command::Join { room, since }) => self.join(dialect, &actor, room, since).await,
             (actor, Command::Leave { room }) => self.leave_room(&actor, room).await,
             (actor, Command::Send(draft)) => self.send(dialect, &actor, draft).await,
             (actor, Command::Close { room, reason }) => self.close(&actor, room, reason).await,
+            (_, Command::History { room, limit, offset }) => {
+                self.parts.chat.history(room, limit, offset).await
+            }
+            (actor, Command::Users { room }) => self.parts.chat.users(&actor, room).await,
             (actor, Command::MarkRead { message }) => self.mark_read(&actor, message),
             (actor, Command::Type { room, active }) => self.type_in(&actor, &room, active),
             (actor, Command::SetStatus { status }) => {
@@ -234,6 +249,20 @@ impl Session {
         }
     }
 
+    /// Some dialects ask for no more than the right to join.
+    async fn is_in_or_may_be(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        needs_join: bool,
+    ) -> Result<(), Refusal> {
+        match (self.rooms.has(room), needs_join) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Refusal::NotAMember),
+            (false, false) => self.parts.chat.admit(actor, room).await,
+        }
+    }
+
     async fn leave_room(&mut self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
         self.type_in(actor, &room, false)?;
         if !self.rooms.exit(&room) {
@@ -249,9 +278,6 @@ impl Session {
         actor: &Actor,
         draft: Draft,
     ) -> Result<Reply, Refusal> {
-        if !self.rooms.has(&draft.room) {
-            return Err(Refusal::NotAMember);
-        }
         let rates = self.parts.dialects.get(dialect).rates();
         let asker = self.asker(actor, limits::messages(&self.parts.config, rates));
         self.parts.chat.send(asker, draft).await

@@ -23,5 +23,6 @@ mod refusals;
 mod repair;
 mod resume;
 mod slow;
+mod ticket;
 mod tokens;
 mod typing;
