@@ -1,1 +1,103 @@
-fn main() {}
+//! Load tests for chat clusters, with a ledger that checks every delivery.
+//!
+//! An independent witness: it shares no code with the server, and reads nothing but the wire.
+
+mod arguments;
+mod audit;
+mod behaviour;
+mod client;
+mod content;
+mod dialect;
+mod history;
+mod ledger;
+mod meters;
+mod process;
+mod run;
+mod scenario;
+mod screen;
+mod wire;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Options, Run};
+use crate::dialect::Offer;
+use crate::run::{Outcome, Plan};
+use crate::screen::Progress;
+use crate::wire::target::Target;
+use crate::wire::token::{Mint, unix_seconds};
+use crate::world::Settings;
+
+/// As `sysexits` has it: the command line is wrong.
+const EXIT_USAGE: u8 = 64;
+/// Something that the run needs is not there.
+const EXIT_UNAVAILABLE: u8 = 69;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // Nothing is left to tell it to if the terminal is gone.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            screen::complain(&format!("cannot start: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    match runtime.block_on(carry_out(arguments.command)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            screen::complain(&why);
+            ExitCode::from(EXIT_UNAVAILABLE)
+        }
+    }
+}
+
+/// Whether everything held; the error says what is missing.
+async fn carry_out(command: Command) -> Result<bool, String> {
+    match command {
+        Command::Run(run) => against(run, Offer::Full).await,
+        Command::Compare(run) => against(run, Offer::Bare).await,
+    }
+}
+
+async fn against(run: Run, offer: Offer) -> Result<bool, String> {
+    let secret = run.secret.read().map_err(|error| format!("cannot read the secret: {error}"))?;
+    let settings = settings(&run.options, run.urls, &secret, offer);
+    let watched = Arc::new(Mutex::new(run.pids));
+    let plan = Plan { settings, load: run.options.load(), watched, faults: None };
+    let progress = Progress::new();
+    let outcome = run::run(plan, &progress).await;
+    progress.end();
+    publish(&run.options, &outcome.map_err(|error| error.to_string())?)
+}
+
+fn settings(options: &Options, targets: Vec<Target>, secret: &str, offer: Offer) -> Settings {
+    // Two runs within a second have other processes.
+    let run = unix_seconds().wrapping_mul(31).wrapping_add(u64::from(std::process::id()));
+    Settings {
+        run: u32::try_from(run & u64::from(u32::MAX)).unwrap_or(0),
+        targets,
+        mint: Mint::new(secret),
+        dialect: options.dialect,
+        offer,
+        message_bytes: options.message_bytes(),
+        rooms: options.load().rooms,
+    }
+}
+
+fn publish(options: &Options, outcome: &Outcome) -> Result<bool, String> {
+    let title = format!("{:?}", options.scenario);
+    screen::print(&screen::report(&title, outcome));
+    Ok(outcome.is_good())
+}
