@@ -139,8 +139,9 @@ local function publish_frames()
     local count = redis.pcall('HINCRBY', KEYS[3], index, 1)
     if type(count) == 'number' then
       -- The 0 says: not a beat.
-      local head = pack({ FRAME_VERSION, GENERATION, count, 0 })
-      redis.pcall('PUBLISH', INBOX .. index, head .. table.concat(frames[index]))
+      local items = frames[index]
+      local head = pack({ FRAME_VERSION, GENERATION, count, 0, #items })
+      redis.pcall('PUBLISH', INBOX .. index, head .. table.concat(items))
     end
   end
 end

@@ -1,1 +1,209 @@
-//! app
+//! The node as a whole: every part started, and stopped in order.
+
+mod drain;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::BuildError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::app::drain::Stop;
+use crate::auth::Authenticator;
+use crate::auth::key::KeyProblem;
+use crate::chat::Chat;
+use crate::clock;
+use crate::config::Config;
+use crate::dialect::Dialects;
+use crate::dialect::check::Faults;
+use crate::gateway::accept::Listener;
+use crate::gateway::{Behind, Gateway};
+use crate::http::{self, Sources};
+use crate::hub::{self, HANDED_MAX, Hub};
+use crate::lifecycle::Lifecycle;
+use crate::session::{self, Sessions};
+use crate::store::config::Config as StoreConfig;
+use crate::store::{Health, Store, StoreError, connect};
+use crate::telemetry::metrics;
+
+/// Connections to the internal port: probes, scrapes, and some that forget to close.
+const INTERNAL_TRANSPORTS_MAX: usize = 256;
+
+/// How often the cluster is told this node's figures; they go with the next beat.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Keepers at most: topics spread over one a core, and more than these would only take memory.
+const KEEPERS_MAX: usize = 16;
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The metrics' recorder could not be installed.
+    #[error("metrics cannot be recorded: {0}")]
+    Metrics(#[from] BuildError),
+    /// A dialect's file has faults.
+    #[error("dialects: {0}")]
+    Dialects(#[from] Faults),
+    /// The tokens' key cannot be used.
+    #[error("{0}")]
+    Key(#[from] KeyProblem),
+    /// Redis cannot be used.
+    #[error("redis: {0}")]
+    Store(#[from] StoreError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// What serves clients, and is stopped in order.
+struct Node {
+    lifecycle: Lifecycle,
+    store: Store,
+    gateway: Gateway,
+}
+
+/// Runs a node until it has left.
+///
+/// # Errors
+/// A part could not start.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    let mut stop = Stop::listen();
+    let lifecycle = Lifecycle::default();
+    tokio::select! {
+        biased;
+        node = start(&config, &lifecycle) => node?.serve(stop).await,
+        // Nobody is connected yet, so there is nothing to drain.
+        () = stop.asked() => info!("stopped while starting"),
+    }
+    lifecycle.stop_hard();
+    lifecycle.finished().await;
+    Ok(())
+}
+
+async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartError> {
+    let started = Instant::now();
+    // The internal port first: a node that waits for Redis lives, and says that it is not ready.
+    let (health, seen) = watch::channel(Health::Starting);
+    serve_internal(config, seen, lifecycle).await?;
+
+    let dialects = Arc::new(config.dialects.compile()?);
+    let auth = Arc::new(Authenticator::new(&config.auth)?);
+    let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
+    let (arrivals, mailboxes) = hub::mailboxes(keepers);
+    let store = connect(&store_config(config), arrivals, lifecycle.clone()).await?;
+    let (handed_to, handed) = mpsc::channel(HANDED_MAX);
+    let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
+    let chat = Chat::start(config.rooms, &store, handed, lifecycle);
+    let sessions = Sessions::new(
+        session_config(config, &dialects),
+        (chat, hub.clone()),
+        Arc::clone(&dialects),
+        Arc::clone(&auth),
+        lifecycle.clone(),
+    );
+    lifecycle.spawn("report", report(store.clone(), hub.clone()));
+
+    let behind = behind(&dialects, &auth, sessions);
+    let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
+    let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
+    let at = public.address().map_err(cannot_listen(config.listen))?;
+    let pages = gateway.router(http::public(sources(&store, &hub, started)));
+    lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
+    // Ready only now: whoever asks the probe comes next.
+    lifecycle.spawn("health", pass_on(store.health(), health));
+    info!(listen = %at, node = %node_name(&store), "serving");
+    Ok(Node { lifecycle: lifecycle.clone(), store, gateway })
+}
+
+async fn serve_internal(
+    config: &Config,
+    health: watch::Receiver<Health>,
+    lifecycle: &Lifecycle,
+) -> Result<(), StartError> {
+    let scrape = metrics::install()?;
+    lifecycle.spawn("metrics", metrics::upkeep(scrape.clone()));
+    let address = config.internal_listen;
+    let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
+    let listener = listener.await.map_err(cannot_listen(address))?;
+    let at = listener.address().map_err(cannot_listen(address))?;
+    let pages = http::internal(health, scrape, lifecycle);
+    lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
+    info!(listen = %at, "serving probes and metrics");
+    Ok(())
+}
+
+/// Tells the probes what the store says, which came into being after them.
+async fn pass_on(mut from: watch::Receiver<Health>, to: watch::Sender<Health>) {
+    loop {
+        to.send_replace(*from.borrow_and_update());
+        if from.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn sources(store: &Store, hub: &Hub, started: Instant) -> Sources {
+    let (local, cluster) = (hub.clone(), store.clone());
+    Sources {
+        node: node_name(store),
+        started,
+        local: Arc::new(move || local.figures()),
+        cluster: Arc::new(move || cluster.figures()),
+        health: store.health(),
+    }
+}
+
+/// The node's name in its pages: small, and unique among living nodes.
+fn node_name(store: &Store) -> Arc<str> {
+    Arc::from(format!("node-{}", store.life().borrow().index))
+}
+
+fn cannot_listen(address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Listen { address, source }
+}
+
+fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
+    session::Config {
+        // The configuration was checked: there is such a dialect.
+        dialect: dialects.by_name(&config.dialects.usual).unwrap_or(crate::dialect::DialectId(0)),
+        rooms_per_connection: config.limits.rooms_per_connection,
+        events_per_second: config.limits.events_per_second,
+        messages_per_minute: config.limits.messages_per_minute,
+        status_per_minute: config.limits.status_per_minute,
+    }
+}
+
+fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
+    let auth_of_gateway = Arc::clone(auth);
+    Behind {
+        namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
+        cookies: auth.cookies().to_vec(),
+        authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
+        open: Arc::new(move |peer| sessions.open(peer)),
+    }
+}
+
+/// The store's part: the section `redis`, with how much of each room is kept.
+fn store_config(config: &Config) -> StoreConfig {
+    StoreConfig { history: config.history, ..config.redis.clone() }
+}
+
+async fn report(store: Store, hub: Hub) {
+    let mut due = interval(REPORT_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        let figures = hub.figures();
+        store.report(figures.connections, figures.rooms);
+    }
+}

@@ -279,12 +279,7 @@ impl Dialects {
     /// # Errors
     /// Every fault of every file; a folder or file that cannot be read.
     pub fn load(folder: &Path) -> Result<Self, Faults> {
-        let mut sources = Source::builtin();
-        for source in Source::read_folder(folder)? {
-            sources.retain(|it| it.name != source.name);
-            sources.push(source);
-        }
-        Self::compile(&sources)
+        Self::compile(&Source::all(Some(folder))?)
     }
 
     /// Compiles these files, and sees whether they get along on their namespaces.

@@ -1,21 +1,21 @@
 //! The door for clients: takes their connections, speaks Socket.IO with them, and turns each
-//! namespace of each into a [`Peer`](crate::session::peer::Peer).
+//! namespace of each into a [`Peer`].
 //!
 //! What a client says is not understood here, and what it hears is not made here.
 
 pub mod accept;
-pub mod address;
-pub mod admission;
+mod address;
+mod admission;
 pub mod config;
-pub mod credentials;
+mod credentials;
 mod door;
 mod drain;
 mod flow;
 mod link;
 mod meter;
-pub mod metrics;
+mod metrics;
 pub mod origin;
-pub mod socketio;
+mod socketio;
 mod transport;
 
 use std::sync::atomic::AtomicU64;
@@ -29,20 +29,29 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::auth::{AuthFailure, Credentials, Identity};
 use crate::gateway::accept::Listener;
 use crate::gateway::admission::Admission;
 use crate::gateway::config::Config;
 use crate::gateway::door::Door;
 use crate::gateway::drain::{FLUSH_MAX, Leaving};
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
-use crate::gateway::socketio::{Authenticate, Lane, Namespace, Open};
+use crate::gateway::socketio::{Lane, Namespace};
 use crate::lifecycle::Lifecycle;
+use crate::session::peer::Peer;
 
 /// TCP connections beside those of sessions: probes, pages, second requests of polling clients.
 const SPARE_TRANSPORTS: usize = 1000;
 
 /// TCP connections where sessions are not limited.
 const TRANSPORTS_MAX: usize = 1_000_000;
+
+/// Verifies what a handshake showed; `Ok(None)`: it showed nothing.
+pub type Authenticate =
+    Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
+
+/// Takes a peer and returns at once: the session runs as a task of its own.
+pub type Open = Arc<dyn Fn(Peer) + Send + Sync>;
 
 /// What is behind the door.
 #[derive(Clone)]
@@ -77,9 +86,10 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Sets up everything but the listeners.
+    /// Sets up everything but the listeners. The metrics' recorder is installed before.
     #[must_use]
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
+        metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
         let engine = Engine::new(config.heartbeat, config.limits, |engine| {
             let lane = Arc::new(Lane {

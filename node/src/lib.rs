@@ -16,7 +16,8 @@
 //! | core | `chat` (what is asked), `hub` (who hears it) |
 //! | connection | `session` |
 //! | doors | `gateway`, `http` |
-//! | whole | `config`, `app` |
+//! | settings | `config` |
+//! | whole | `app` |
 
 pub mod app;
 pub mod auth;

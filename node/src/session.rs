@@ -22,7 +22,6 @@ use crate::chat::Chat;
 use crate::dialect::{DialectId, Dialects};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
-use crate::domain::topic::Topic;
 use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
 use crate::lifecycle::Lifecycle;
@@ -151,12 +150,11 @@ impl Session {
         }
     }
 
-    /// The user is known: the user counts as connected, hears the user's own topic, and is told so.
+    /// The user is known, and is told so.
     fn welcome(&mut self) {
         let Some(identity) = &self.identity else { return };
         let user = identity.actor.participant.clone();
-        self.rooms.connect(&user);
-        self.rooms.hear_user(Topic::User(user.id.clone()), self.dialect);
+        self.rooms.connect(&user, self.dialect);
         let socket = self.peer.socket.clone();
         self.tell(&Notice::Connected { user, socket });
     }

@@ -1,37 +1,61 @@
 //! The only code that knows Redis: it sequences, stores and counts.
 //!
 //! The hub and the chat core call [`Store`]; what other nodes did arrives through the channels that
-//! the hub gave to [`connect`]. Nothing is ever delivered before its echo came from Redis.
+//! the hub gave to [`connect()`]. Nothing is ever delivered before its echo came from Redis.
 
 pub mod config;
+pub mod embedded;
 
+mod beat;
 mod client;
+mod codec;
+mod connect;
+mod interest;
 mod keys;
+mod log;
 mod metrics;
 mod presence;
+mod publisher;
+mod quotas;
+mod reaper;
+mod receipts;
+mod rooms;
 mod script;
 mod shard;
+mod subscriber;
+#[cfg(test)]
+mod test_redis;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, ConnId, NodeLife, RoomId, UserId};
-use crate::domain::position::{Epoch, Position};
-use crate::domain::presence::{Presence, Status};
-use crate::domain::quota::Limit;
+use crate::domain::position::Position;
+use crate::domain::presence::Presence;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::role::Participant;
-use crate::domain::room::{RoomRecord, Visibility};
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
+use crate::store::beat::{Reported, TableRow};
+use crate::store::config::Config;
+use crate::store::publisher::Job;
+use crate::store::shard::Shard;
 
 /// Cheap handle to Redis.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    shard: Arc<Shard>,
+    jobs: mpsc::Sender<Job>,
+    jobs_room: Arc<Semaphore>,
+    health: watch::Receiver<Health>,
+    reported: Arc<watch::Sender<Reported>>,
+    table: watch::Receiver<Vec<TableRow>>,
+    retire: Arc<Mutex<Option<oneshot::Sender<oneshot::Sender<()>>>>>,
+}
 
 /// Redis did not do it: ours, never the client's fault.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -41,6 +65,13 @@ pub struct StoreError {
     pub outcome: Outcome,
     /// What Redis or the client library said; for logs only.
     pub message: String,
+}
+
+impl StoreError {
+    /// Nothing was done.
+    fn refused(message: String) -> Self {
+        Self { outcome: Outcome::Refused, message }
+    }
 }
 
 /// Why an append came to nothing.
@@ -184,156 +215,50 @@ pub struct ClusterFigures {
 
 impl Store {
     /// This node's present life; a change means: register everything again.
+    #[must_use]
     pub fn life(&self) -> watch::Receiver<NodeLife> {
-        unimplemented!()
+        self.shard.life.clone()
     }
 
     /// Whether beats come back.
+    #[must_use]
     pub fn health(&self) -> watch::Receiver<Health> {
-        unimplemented!()
-    }
-
-    /// Stores and publishes an event, once per `clientMessageId`. Answers within three seconds.
-    ///
-    /// # Errors
-    /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
-    pub async fn append(&self, _append: Append) -> Result<Appended, AppendError> {
-        unimplemented!()
-    }
-
-    /// Publishes a signal, at most once; dropped where the publisher's queue is half full.
-    pub fn signal(&self, _topic: Topic, _signal: Signal) {
-        unimplemented!()
-    }
-
-    /// Begins to hear a topic. `None`: no such room.
-    pub async fn join(&self, _topic: &Topic, _stamp: Stamp) -> Result<Option<Joined>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Stops hearing topics; a topic whose stored stamp is higher stays.
-    pub async fn leave(&self, _topics: &[(Topic, Stamp)]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Says again that these topics (any number; 500 a call) are heard and answers their heads, in
-    /// order; `None`: the room is gone.
-    pub async fn reassert(
-        &self,
-        _topics: &[(Topic, Stamp)],
-    ) -> Result<Vec<Option<Head>>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Heads of these topics (any number; 500 a call), in order; `None`: the room is gone.
-    pub async fn resync(&self, _topics: &[Topic]) -> Result<Vec<Option<Head>>, StoreError> {
-        unimplemented!()
-    }
-
-    /// What follows `after` in a room's log.
-    pub async fn history(&self, _room: &RoomId, _after: Position) -> Result<Page, StoreError> {
-        unimplemented!()
-    }
-
-    /// The newest entries up to and with `up_to`, oldest first; at most `count`, and at most 100.
-    pub async fn newest(
-        &self,
-        _room: &RoomId,
-        _up_to: Position,
-        _count: usize,
-    ) -> Result<Vec<SharedEntry>, StoreError> {
-        unimplemented!()
-    }
-
-    /// The entry at exactly this place, if the log still has it.
-    pub async fn entry(
-        &self,
-        _room: &RoomId,
-        _at: Position,
-    ) -> Result<Option<SharedEntry>, StoreError> {
-        unimplemented!()
-    }
-
-    /// The room's record, if there is such a room.
-    pub async fn room(&self, _room: &RoomId) -> Result<Option<RoomRecord>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Makes the room unless it exists.
-    pub async fn create(&self, _room: &RoomId, _who: Visibility) -> Result<Epoch, StoreError> {
-        unimplemented!()
-    }
-
-    /// Moves a mark forward; `None`: it stood there or further already.
-    pub async fn mark(
-        &self,
-        _room: &RoomId,
-        _user: &UserId,
-        _mark: Mark,
-        _to: Position,
-    ) -> Result<Option<Crossed>, StoreError> {
-        unimplemented!()
-    }
-
-    /// These users have a connection here (at most 500). Transitions arrive as presence.
-    pub async fn up(&self, _users: &[UserId]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// These users have no connection here any more (at most 500).
-    pub async fn down(&self, _users: &[UserId]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// These users are in these rooms on this node (at most 500).
-    pub async fn enter(&self, _who: &[(RoomId, Participant)]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// These users are in these rooms no more on this node (at most 500).
-    pub async fn exit(&self, _who: &[(RoomId, UserId)]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Sets what a connected user is seen as.
-    pub async fn set_status(&self, _user: &UserId, _status: Status) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// What these users are seen as, in order.
-    pub async fn presence(&self, _users: &[UserId]) -> Result<Vec<Presence>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Takes one use of a user's limit cluster-wide, by Redis' clock; `Some`: refused, and how long
-    /// to wait.
-    pub async fn limit(
-        &self,
-        _user: &UserId,
-        _what: &'static str,
-        _limit: Limit,
-    ) -> Result<Option<std::time::Duration>, StoreError> {
-        unimplemented!()
+        self.health.clone()
     }
 
     /// Tells the cluster this node's figures with the next beat.
-    pub fn report(&self, _connections: u64, _rooms: u64) {
-        unimplemented!()
+    pub fn report(&self, connections: u64, rooms: u64) {
+        self.reported.send_replace(Reported { connections, rooms });
     }
 
     /// The cluster's figures, as the last beat answered them.
+    #[must_use]
     pub fn figures(&self) -> ClusterFigures {
-        unimplemented!()
+        beat::figures(&self.table.borrow())
     }
 
-    /// After the last connection closed: the lease ends in five seconds, and no beat follows.
+    /// After the last connection closed: the lease ends in five seconds, no beat follows, and the
+    /// store's tasks end.
     pub async fn retire(&self) {
-        unimplemented!()
+        let Some(beat) = self.retire.lock().await.take() else { return };
+        let (done, is_done) = oneshot::channel();
+        if beat.send(done).is_ok() {
+            // An error: the beat was stopped hard, and so is everything else.
+            drop(is_done.await);
+        }
     }
 }
 
 /// Connects. Resolves when the first own beat was heard, and fails only for what waiting cannot
-/// cure (an evicting memory policy, a missing permission, another format version).
-pub async fn connect(_arrivals: Arrivals, _lifecycle: Lifecycle) -> Result<Store, StoreError> {
-    unimplemented!()
+/// cure: an address that cannot be used, refused credentials, an evicting memory policy, a missing
+/// permission, an old release, another format version; or when the node is stopped meanwhile.
+///
+/// # Errors
+/// Each says its cure.
+pub async fn connect(
+    config: &Config,
+    arrivals: Arrivals,
+    lifecycle: Lifecycle,
+) -> Result<Store, StoreError> {
+    connect::connect(config, arrivals, lifecycle).await
 }

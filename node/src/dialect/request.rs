@@ -257,7 +257,7 @@ fn message_text(text: &str, text_max: TextMax) -> Result<String, Problem> {
     }
     let is_shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     let shown: String = text.chars().filter(is_shown).collect();
-    if shown.is_empty() {
+    if shown.trim().is_empty() {
         return Err("is empty".into());
     }
     Ok(shown)

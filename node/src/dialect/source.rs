@@ -25,6 +25,20 @@ const BUILTIN: [(&str, &str, &str); 1] = [(
 )];
 
 impl Source {
+    /// The files of the binary and those of a folder; a file there whose name is that of a dialect
+    /// of the binary replaces it.
+    ///
+    /// # Errors
+    /// The folder or a file in it cannot be read.
+    pub fn all(folder: Option<&Path>) -> Result<Vec<Self>, Faults> {
+        let mut sources = Self::builtin();
+        for source in folder.map(Self::read_folder).transpose()?.unwrap_or_default() {
+            sources.retain(|it| it.name != source.name);
+            sources.push(source);
+        }
+        Ok(sources)
+    }
+
     pub(super) fn builtin() -> Vec<Self> {
         let source = |&(name, file, text): &(&str, &str, &str)| Self {
             name: name.to_owned(),
@@ -48,7 +62,7 @@ impl Source {
     }
 
     /// Reads all `*.toml` of a folder, in the order of their names.
-    pub(super) fn read_folder(folder: &Path) -> Result<Vec<Self>, Faults> {
+    fn read_folder(folder: &Path) -> Result<Vec<Self>, Faults> {
         let fault = |error: std::io::Error| {
             let file = Arc::from(folder.display().to_string());
             Faults(vec![Fault { file, line: 0, cause: error.to_string() }])

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use crate::gateway::metrics::outbound_bytes;
 use crate::gateway::transport::{Transport, Wire};
 use crate::lifecycle::Lifecycle;
 
@@ -68,7 +69,7 @@ impl Listener {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let places = Arc::new(Semaphore::new(transports_max.min(Semaphore::MAX_PERMITS)));
-        let outbound_bytes = crate::gateway::metrics::outbound_bytes();
+        let outbound_bytes = outbound_bytes();
         Ok(Self { listener, places, kill, outbound_bytes })
     }
 

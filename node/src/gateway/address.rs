@@ -13,7 +13,7 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The client's address for a connection from `peer`.
 #[must_use]
-pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let mut client = peer.to_canonical();
     if !is_trusted(&client) {

@@ -17,7 +17,7 @@ const ADDRESSES_MAX: usize = 16_384;
 
 /// Why a session was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+pub(super) enum Denied {
     /// This address opens too many.
     TooMany,
     /// The node is full, is leaving, or is flooded from more addresses than it counts.
@@ -26,7 +26,7 @@ pub enum Denied {
 
 /// Counts new sessions.
 #[derive(Debug)]
-pub struct Admission {
+pub(super) struct Admission {
     limits: Limits,
     window: Mutex<Window>,
 }
@@ -40,7 +40,7 @@ struct Window {
 impl Admission {
     /// Nobody has come yet.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let window = Window { began: Instant::now(), counts: HashMap::new() };
         Self { limits, window: Mutex::new(window) }
     }
@@ -49,7 +49,7 @@ impl Admission {
     ///
     /// # Errors
     /// The address or the node has had enough.
-    pub fn admit(&self, address: IpAddr, open: usize) -> Result<(), Denied> {
+    pub(super) fn admit(&self, address: IpAddr, open: usize) -> Result<(), Denied> {
         if self.limits.connections != 0 && self.limits.connections <= open {
             return Err(Denied::Unavailable);
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn admission(connections: usize, connections_per_address: u32) -> Admission {
-        Admission::new(Limits { connections, connections_per_address, message_bytes: 1 })
+        Admission::new(Limits { connections, connections_per_address, ..Limits::default() })
     }
 
     #[tokio::test(start_paused = true)]

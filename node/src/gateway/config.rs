@@ -3,6 +3,7 @@
 //! Each struct is one section of the configuration. A limit of 0 is off.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -63,14 +64,19 @@ impl Default for Cors {
 #[serde(deny_unknown_fields, default)]
 pub struct Heartbeat {
     /// Milliseconds between two pings.
-    pub interval_ms: u64,
+    pub interval_ms: NonZeroU64,
     /// Milliseconds that a client has to answer one.
-    pub timeout_ms: u64,
+    pub timeout_ms: NonZeroU64,
 }
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self { interval_ms: 25_000, timeout_ms: 60_000 }
+        const {
+            Self {
+                interval_ms: NonZeroU64::new(25_000).unwrap(),
+                timeout_ms: NonZeroU64::new(60_000).unwrap(),
+            }
+        }
     }
 }
 
@@ -82,14 +88,20 @@ pub struct Limits {
     pub connections: usize,
     /// New sessions a second and address.
     pub connections_per_address: u32,
-    /// Bytes of one event, without the packet's envelope.
-    pub message_bytes: usize,
+    /// Bytes of one event, without the packet's envelope. It cannot be off: memory has to end.
+    pub message_bytes: NonZeroUsize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // 50,000 sessions are about two gigabytes: a larger node says so in its configuration.
-        Self { connections: 50_000, connections_per_address: 50, message_bytes: 1_000_000 }
+        const {
+            Self {
+                connections: 50_000,
+                connections_per_address: 50,
+                message_bytes: NonZeroUsize::new(1_000_000).unwrap(),
+            }
+        }
     }
 }
 

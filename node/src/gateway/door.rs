@@ -15,8 +15,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::gateway::admission::{Admission, Denied};
 use crate::gateway::config::Config;
@@ -24,13 +25,16 @@ use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::origin::{self, AllowedOrigins, Verdict};
-use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
+use crate::gateway::socketio::engine::{ENGINE_PATH, Engine, packet_bytes_max};
 use crate::gateway::transport::Transport;
 use crate::gateway::{address, credentials};
 use crate::lifecycle::Lifecycle;
 
 /// How long a client may take to post its packets.
 const POST_MAX: Duration = Duration::from_secs(30);
+
+/// Longest CONNECT packet: a namespace and a token.
+const CONNECT_BYTES_MAX: usize = 16 * 1024;
 
 /// When a refused client may try again: other nodes exist, and this one will not change at once.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -40,19 +44,19 @@ const UNKNOWN_SESSION: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
 
 /// Everything that a request is judged by.
 #[derive(Debug)]
-pub struct Door {
+pub(super) struct Door {
     /// The settings.
-    pub config: Config,
+    pub(super) config: Config,
     /// The cookies that may hold a token.
-    pub cookies: Vec<String>,
+    pub(super) cookies: Vec<String>,
     /// New sessions, counted.
-    pub admission: Admission,
+    pub(super) admission: Admission,
     /// Open sessions.
-    pub links: Arc<Links>,
+    pub(super) links: Arc<Links>,
     /// What answers.
-    pub engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     /// Whether the node is leaving.
-    pub lifecycle: Lifecycle,
+    pub(super) lifecycle: Lifecycle,
 }
 
 /// The two members of a query that say whose request it is; read as the engine reads them.
@@ -64,12 +68,13 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn of(query: &'a str) -> Self {
         let member = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name));
-        Self { session: member("sid="), is_websocket: member("transport=") == Some("websocket") }
+        let transport = member("transport=").and_then(|it| it.split('=').next());
+        Self { session: member("sid="), is_websocket: transport == Some("websocket") }
     }
 }
 
 /// Handles one Socket.IO request.
-pub async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
+pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
     let Some(transport) = request.extensions().get::<Arc<Transport>>().cloned() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response(); // not from our accept loop
     };
@@ -82,7 +87,7 @@ pub async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
         None => door.open(&transport, request).await,
         Some(session) => match door.links.find(session) {
             Some(link) if asked.is_websocket => door.upgrade(&link, &transport, request).await,
-            Some(link) => door.poll(&link, request).await,
+            Some(link) => door.poll(&link, session, request).await,
             None => unknown_session(),
         },
     }
@@ -174,17 +179,44 @@ impl Door {
     }
 
     /// Packets of a polling session, in either direction.
-    async fn poll(&self, link: &Arc<Link>, request: Request) -> Response {
+    async fn poll(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
         if request.method() == Method::POST {
-            return match tokio::time::timeout(POST_MAX, self.engine.call(request)).await {
-                Ok(response) => response,
-                Err(_elapsed) => StatusCode::REQUEST_TIMEOUT.into_response(),
-            };
+            return self.post(link, session, request).await;
         }
         let (response, body) = read_along(self.engine.call(request).await).await;
         link.flow.written(meter::polled(&body));
         response
     }
+
+    async fn post(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let posted = Limited::new(body, packet_bytes_max(self.config.limits)).collect();
+        let body = match timeout(POST_MAX, posted).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) => {
+                self.engine.end_polling(session).await;
+                let is_too_long = error.is::<LengthLimitError>();
+                let too_long = StatusCode::PAYLOAD_TOO_LARGE;
+                return if is_too_long { too_long } else { StatusCode::BAD_REQUEST }
+                    .into_response();
+            }
+            Err(_elapsed) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+        };
+        if !may_connect(link, &body) {
+            self.engine.end_polling(session).await;
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        self.engine.call(Request::from_parts(parts, Body::from(body))).await
+    }
+}
+
+/// Whether the client may ask for the namespaces that it asks for in `posted`.
+///
+/// The engine repeats the name of an unknown one in its answer, and keeps the answers by number: who
+/// posts without polling must not fill the memory with them.
+fn may_connect(link: &Link, posted: &[u8]) -> bool {
+    let mut connects = meter::packets(posted).filter(|it| it.starts_with(b"40"));
+    connects.all(|it| it.len() <= CONNECT_BYTES_MAX && link.may_connect())
 }
 
 /// A session keeps its handshake's headers in memory: only what the engine looks at stays.
@@ -215,7 +247,7 @@ fn session_id(body: &[u8]) -> Option<String> {
 
 /// Judges the `Origin` of every request: Socket.IO is refused to pages that are not listed, and
 /// browsers show listed pages the answers.
-pub async fn check_origin(
+pub(super) async fn check_origin(
     State(origins): State<Arc<AllowedOrigins>>,
     request: Request,
     next: Next,

@@ -11,19 +11,19 @@ use tokio::time::{Instant, sleep_until};
 use crate::domain::id::ConnId;
 
 /// How long a closing connection may take to write what it still has.
-pub const FLUSH_MAX: Duration = Duration::from_secs(2);
+pub(super) const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// This node leaves.
 #[derive(Debug, Clone, Copy)]
-pub struct Leaving {
+pub(super) struct Leaving {
     /// When the first connection is closed.
-    pub begins: Instant,
+    pub(super) begins: Instant,
     /// Over how long the closes are spread.
-    pub spread: Duration,
+    pub(super) spread: Duration,
 }
 
 /// Resolves when it is `conn`'s turn to be closed.
-pub async fn turn(mut leaving: watch::Receiver<Option<Leaving>>, conn: ConnId) {
+pub(super) async fn turn(mut leaving: watch::Receiver<Option<Leaving>>, conn: ConnId) {
     let plan = match leaving.wait_for(Option::is_some).await {
         Ok(plan) => *plan,
         Err(_never_leaves) => None,

@@ -16,27 +16,27 @@ const PENDING_BYTES_MAX: usize = 256 * 1024;
 const PENDING_PACKETS_MAX: usize = ENGINE_PACKETS_MAX / 2;
 
 /// Packets that the engine's queue of one session holds.
-pub const ENGINE_PACKETS_MAX: usize = 1024;
+pub(super) const ENGINE_PACKETS_MAX: usize = 1024;
 
 /// Packets and the bytes of their text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Load {
+pub(super) struct Load {
     /// How many.
-    pub packets: usize,
+    pub(super) packets: usize,
     /// Bytes of their text, without any framing.
-    pub bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl Load {
     /// One packet.
     #[must_use]
-    pub fn packet(bytes: usize) -> Self {
+    pub(super) fn packet(bytes: usize) -> Self {
         Self { packets: 1, bytes }
     }
 
     /// One packet as the engine will write it on `namespace`: `42/chat,["name",{…}]`.
     #[must_use]
-    pub fn of(namespace: &str, outgoing: &Outgoing) -> Self {
+    pub(super) fn of(namespace: &str, outgoing: &Outgoing) -> Self {
         let envelope = "42".len() + namespace_bytes(namespace);
         Self::packet(match outgoing {
             Outgoing::Event(frame) => {
@@ -50,13 +50,13 @@ impl Load {
 
     /// The packet that ends `namespace`.
     #[must_use]
-    pub fn disconnect(namespace: &str) -> Self {
+    pub(super) fn disconnect(namespace: &str) -> Self {
         Self::packet("41".len() + namespace_bytes(namespace))
     }
 
     /// Both together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
     }
 }
@@ -72,7 +72,7 @@ fn digits(id: i64) -> usize {
 
 /// What is pending in one session.
 #[derive(Debug)]
-pub struct Flow {
+pub(super) struct Flow {
     pending: watch::Sender<Load>,
 }
 
@@ -84,7 +84,7 @@ impl Default for Flow {
 
 impl Flow {
     /// `load` is about to be handed to the engine.
-    pub fn handed_over(&self, load: Load) {
+    pub(super) fn handed_over(&self, load: Load) {
         // Nobody waits for less room, so nobody is woken.
         self.pending.send_if_modified(|pending| {
             *pending = pending.and(load);
@@ -93,7 +93,7 @@ impl Flow {
     }
 
     /// `load` has left the node.
-    pub fn written(&self, load: Load) {
+    pub(super) fn written(&self, load: Load) {
         if load.packets == 0 {
             return;
         }
@@ -104,12 +104,12 @@ impl Flow {
     }
 
     /// Resolves when one more packet may be handed over.
-    pub async fn room(&self) {
+    pub(super) async fn room(&self) {
         self.until(|it| it.bytes < PENDING_BYTES_MAX && it.packets < PENDING_PACKETS_MAX).await;
     }
 
     /// Resolves when all that was handed over has left the node.
-    pub async fn drained(&self) {
+    pub(super) async fn drained(&self) {
         self.until(|it| it.packets == 0).await;
     }
 

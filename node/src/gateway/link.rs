@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 
 use crate::auth::Credentials;
 use crate::gateway::flow::Flow;
@@ -16,23 +17,34 @@ use crate::gateway::transport::Transport;
 
 /// What the namespaces of a session share.
 #[derive(Debug)]
-pub struct Link {
+pub(super) struct Link {
     /// Where the client is.
-    pub address: IpAddr,
+    pub(super) address: IpAddr,
     /// The tokens of the handshake request; those of a CONNECT packet are added later.
-    pub credentials: Credentials,
+    pub(super) credentials: Credentials,
     /// What is on its way to the client.
-    pub flow: Arc<Flow>,
+    pub(super) flow: Arc<Flow>,
     /// The connection that carries the session once it is a WebSocket.
-    websocket: OnceLock<Arc<Transport>>,
+    websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
     session: OnceLock<String>,
+    /// Namespaces asked for, granted or not.
+    connects: AtomicUsize,
     links: Arc<Links>,
 }
 
+/// Namespaces that a session may ask for: each costs the verification of a token, or an answer that
+/// the engine keeps until the client takes it.
+const CONNECTS_MAX: usize = 64;
+
 impl Link {
+    /// Notes that a namespace is asked for. `false`: too often.
+    pub(super) fn may_connect(&self) -> bool {
+        self.connects.fetch_add(1, Ordering::Relaxed) < CONNECTS_MAX
+    }
+
     /// The session goes on over `transport`. `false`: another WebSocket carries it already.
-    pub fn becomes_websocket(&self, transport: &Arc<Transport>) -> bool {
+    pub(super) fn becomes_websocket(&self, transport: &Arc<Transport>) -> bool {
         let is_first = self.websocket.set(Arc::clone(transport)).is_ok();
         if is_first {
             transport.becomes_websocket(Arc::clone(&self.flow));
@@ -42,12 +54,17 @@ impl Link {
 
     /// Whether a WebSocket carries the session, or tries to.
     #[must_use]
-    pub fn is_websocket(&self) -> bool {
-        self.websocket.get().is_some()
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.initialized()
+    }
+
+    /// Resolves when the session has got a WebSocket.
+    pub(super) async fn websocket(&self) {
+        self.websocket.wait().await;
     }
 
     /// Ends the session's WebSocket, if it has one, also when the client reads nothing.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         if let Some(transport) = self.websocket.get() {
             transport.kill();
         }
@@ -65,7 +82,7 @@ impl Drop for Link {
 
 /// All open sessions of this node.
 #[derive(Debug, Default)]
-pub struct Links {
+pub(super) struct Links {
     open: watch::Sender<usize>,
     /// Sessions that began with polling: their later requests name them by id.
     polling: Mutex<HashMap<String, Weak<Link>>>,
@@ -74,32 +91,33 @@ pub struct Links {
 impl Links {
     /// How many sessions are open.
     #[must_use]
-    pub fn open_count(&self) -> usize {
+    pub(super) fn open_count(&self) -> usize {
         *self.open.borrow()
     }
 
     /// Resolves when no session is open.
-    pub async fn all_gone(&self) {
+    pub(super) async fn all_gone(&self) {
         // Fails only without a sender, and `self` is it.
         let _closed = self.open.subscribe().wait_for(|it| *it == 0).await.is_err();
     }
 
     /// A new session.
     #[must_use]
-    pub fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
+    pub(super) fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
         self.open.send_modify(|it| *it += 1);
         Arc::new(Link {
             address,
             credentials,
             flow: Arc::default(),
-            websocket: OnceLock::new(),
+            websocket: SetOnce::new(),
             session: OnceLock::new(),
+            connects: AtomicUsize::new(0),
             links: Arc::clone(self),
         })
     }
 
     /// The session's id has become known.
-    pub fn name(&self, link: &Arc<Link>, session: String) {
+    pub(super) fn name(&self, link: &Arc<Link>, session: String) {
         let mut polling = self.polling();
         if link.session.set(session.clone()).is_ok() {
             polling.insert(session, Arc::downgrade(link));
@@ -108,7 +126,7 @@ impl Links {
 
     /// The session with this id, if it began with polling and is open.
     #[must_use]
-    pub fn find(&self, session: &str) -> Option<Arc<Link>> {
+    pub(super) fn find(&self, session: &str) -> Option<Arc<Link>> {
         // Not dropped under the lock: the last holder of a link locks again to take it out.
         let found = self.polling().get(session).cloned();
         found?.upgrade()

@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::gateway::flow::Load;
 
-/// Between two packets of a polling response.
+/// Between two packets of a polling request or response.
 const PACKET_SEPARATOR: u8 = 0x1e;
 
 /// Longest header of a frame that a server writes: no mask.
@@ -19,17 +19,22 @@ fn is_handed_over(start: [u8; 2]) -> bool {
     matches!(&start, b"41" | b"42" | b"43")
 }
 
+/// The packets in the body of a polling request or response.
+pub(super) fn packets(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|it| *it == PACKET_SEPARATOR)
+}
+
 /// The handed-over packets in the body of a polling response.
 #[must_use]
-pub fn polled(body: &[u8]) -> Load {
-    body.split(|it| *it == PACKET_SEPARATOR)
+pub(super) fn polled(body: &[u8]) -> Load {
+    packets(body)
         .filter(|packet| packet.first_chunk().is_some_and(|it| is_handed_over(*it)))
         .fold(Load::default(), |load, packet| load.and(Load::packet(packet.len())))
 }
 
 /// Follows the bytes of one upgraded connection, from the response's head on.
 #[derive(Debug)]
-pub struct Meter {
+pub(super) struct Meter {
     place: Place,
 }
 
@@ -53,7 +58,7 @@ const NEXT_FRAME: Place = Place::Header { seen: 0, bytes: [0; FRAME_HEADER_BYTES
 
 impl Meter {
     /// The handed-over packets whose last byte is in `written`.
-    pub fn follow(&mut self, mut written: &[u8]) -> Load {
+    pub(super) fn follow(&mut self, mut written: &[u8]) -> Load {
         let mut load = Load::default();
         while let Some((&first, rest)) = written.split_first() {
             let place = mem::replace(&mut self.place, NEXT_FRAME);

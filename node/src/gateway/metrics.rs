@@ -1,7 +1,5 @@
 //! What the gateway counts.
 
-use std::time::Duration;
-
 use metrics::{Counter, Gauge, Histogram, Unit};
 use tokio::time::Instant;
 
@@ -12,8 +10,8 @@ const CONNECTION_DURATION: &str = "parlance_connection_duration_seconds";
 const HANDSHAKES: &str = "parlance_handshakes_total";
 const OUTBOUND_BYTES: &str = "parlance_outbound_bytes_total";
 
-/// Tells the recorder what each metric means. Called once, before anything is counted.
-pub fn describe() {
+/// Tells the recorder what each metric means.
+pub(super) fn describe() {
     metrics::describe_gauge!(CONNECTIONS, "Open namespaces of open sessions.");
     metrics::describe_histogram!(
         CONNECTION_DURATION,
@@ -25,13 +23,13 @@ pub fn describe() {
 }
 
 /// Bytes written to TCP connections.
-pub fn outbound_bytes() -> Counter {
+pub(super) fn outbound_bytes() -> Counter {
     metrics::counter!(OUTBOUND_BYTES)
 }
 
 /// How asking for a session, or for a namespace of one, came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handshake {
+pub(super) enum Handshake {
     /// A session was opened.
     Opened,
     /// The request was malformed.
@@ -52,7 +50,7 @@ pub enum Handshake {
 
 impl Handshake {
     /// Counts it.
-    pub fn count(self) {
+    pub(super) fn count(self) {
         metrics::counter!(HANDSHAKES, "result" => self.as_str()).increment(1);
     }
 
@@ -72,7 +70,7 @@ impl Handshake {
 
 /// The handles of one namespace.
 #[derive(Debug, Clone)]
-pub struct NamespaceMetrics {
+pub(super) struct NamespaceMetrics {
     polling: Gauge,
     websocket: Gauge,
 }
@@ -80,7 +78,7 @@ pub struct NamespaceMetrics {
 impl NamespaceMetrics {
     /// Registers the handles of `namespace`.
     #[must_use]
-    pub fn new(namespace: &str) -> Self {
+    pub(super) fn new(namespace: &str) -> Self {
         let gauge = |transport: &'static str| {
             let namespace = namespace.to_owned();
             metrics::gauge!(CONNECTIONS, "transport" => transport, "namespace" => namespace)
@@ -95,7 +93,7 @@ impl NamespaceMetrics {
 
 /// A counted connection; its drop takes it out of the count again.
 #[derive(Debug)]
-pub struct Counted {
+pub(super) struct Counted {
     metrics: NamespaceMetrics,
     is_websocket: bool,
     since: Instant,
@@ -105,22 +103,26 @@ pub struct Counted {
 impl Counted {
     /// Counts one connection.
     #[must_use]
-    pub fn new(metrics: NamespaceMetrics, is_websocket: bool) -> Self {
+    pub(super) fn new(metrics: NamespaceMetrics, is_websocket: bool) -> Self {
         metrics.gauge(is_websocket).increment(1);
         Self { metrics, is_websocket, since: Instant::now(), reason: CloseReason::Gone }
     }
 
-    /// A session that began with polling has become a WebSocket.
-    pub fn moved_to_websocket(&mut self) {
-        if !self.is_websocket {
-            self.metrics.polling.decrement(1);
-            self.metrics.websocket.increment(1);
-            self.is_websocket = true;
-        }
+    /// Whether it is counted as a WebSocket.
+    #[must_use]
+    pub(super) fn is_websocket(&self) -> bool {
+        self.is_websocket
+    }
+
+    /// A session that began with polling has got a WebSocket.
+    pub(super) fn moves_to_websocket(&mut self) {
+        self.metrics.gauge(self.is_websocket).decrement(1);
+        self.is_websocket = true;
+        self.metrics.websocket.increment(1);
     }
 
     /// Why it will have ended; without it: the client went.
-    pub fn ends(&mut self, reason: CloseReason) {
+    pub(super) fn ends(&mut self, reason: CloseReason) {
         self.reason = reason;
     }
 }
@@ -136,15 +138,3 @@ impl Drop for Counted {
 fn duration(reason: CloseReason) -> Histogram {
     metrics::histogram!(CONNECTION_DURATION, "close_reason" => reason.as_str())
 }
-
-/// Bounds of the buckets of a connection's duration: from a failed handshake to a working day.
-pub const CONNECTION_DURATION_BUCKETS: [Duration; 8] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(600),
-    Duration::from_secs(3600),
-    Duration::from_secs(4 * 3600),
-    Duration::from_secs(12 * 3600),
-];

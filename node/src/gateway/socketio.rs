@@ -4,7 +4,7 @@
 //! events could overtake each other or come before the handler that waits for them. Everything is
 //! set up in the middleware, which runs before a CONNECT is answered.
 
-pub mod engine;
+pub(super) mod engine;
 mod intake;
 mod writer;
 
@@ -20,50 +20,43 @@ use socketioxide::handler::{ConnectHandler, Value};
 use socketioxide::socket::Socket;
 use tokio::sync::watch;
 
-use crate::auth::{AuthFailure, Credentials, Identity};
+use crate::auth::{Credentials, Identity};
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::credentials;
 use crate::gateway::drain::Leaving;
 use crate::gateway::link::Link;
 use crate::gateway::metrics::{Handshake, NamespaceMetrics};
 use crate::gateway::socketio::engine::Engine;
 use crate::gateway::socketio::intake::{Arrivals, Departure, Intake};
 use crate::gateway::socketio::writer::Writer;
+use crate::gateway::{Authenticate, Open, credentials};
 use crate::hub::outbox::outbox;
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
-
-/// Verifies what a handshake showed; `Ok(None)`: it showed nothing.
-pub type Authenticate =
-    Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
-
-/// Takes a peer and returns at once: the session runs as a task of its own.
-pub type Open = Arc<dyn Fn(Peer) + Send + Sync>;
 
 /// The one namespace in which a client may show its token after it has connected.
 const WAITS_FOR_TOKEN: &str = "/";
 
 /// What the namespaces of a node share.
-pub struct Lane {
+pub(super) struct Lane {
     /// Verifies tokens.
-    pub authenticate: Authenticate,
+    pub(super) authenticate: Authenticate,
     /// Serves peers.
-    pub open: Open,
+    pub(super) open: Open,
     /// Spawns the writers.
-    pub lifecycle: Lifecycle,
+    pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
-    pub leaving: watch::Receiver<Option<Leaving>>,
+    pub(super) leaving: watch::Receiver<Option<Leaving>>,
     /// The engine that these namespaces belong to.
-    pub engine: Weak<Engine>,
+    pub(super) engine: Weak<Engine>,
     /// Number of the next connection.
-    pub next_conn: AtomicU64,
+    pub(super) next_conn: AtomicU64,
 }
 
 /// One namespace: greets whoever connects to it.
 #[derive(Clone)]
-pub struct Namespace {
+pub(super) struct Namespace {
     path: Arc<str>,
     metrics: NamespaceMetrics,
     lane: Arc<Lane>,
@@ -75,13 +68,13 @@ type Waiting = Arc<Writer>;
 impl Namespace {
     /// The namespace `path`.
     #[must_use]
-    pub fn new(path: Arc<str>, lane: Arc<Lane>) -> Self {
+    pub(super) fn new(path: Arc<str>, lane: Arc<Lane>) -> Self {
         Self { metrics: NamespaceMetrics::new(&path), path, lane }
     }
 
     /// Its path, with the slash.
     #[must_use]
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         &self.path
     }
 
@@ -91,6 +84,11 @@ impl Namespace {
         link: &Link,
         payload: Option<&str>,
     ) -> Result<(Option<Identity>, Option<String>), Refusal> {
+        // The door has counted those that were posted.
+        if link.is_websocket() && !link.may_connect() {
+            link.kill();
+            return Err(Refusal::AuthRequired);
+        }
         let Ok(greeting) = credentials::of_connect(payload) else {
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
@@ -104,9 +102,9 @@ impl Namespace {
 
     /// Sets everything up for a client and hands it to its session.
     fn greet(&self, socket: &Arc<Socket>, payload: Option<&str>) -> Result<(), Refusal> {
+        // There always is one: the door puts it into every handshake.
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
-        // Present: the door puts it into every handshake.
-        let link = link.ok_or(Refusal::Unavailable(crate::domain::refusal::Outcome::Refused))?;
+        let link = link.ok_or(Refusal::AccessDenied)?;
         let (identity, dialect) = self.identify(&link, payload)?;
         let (intake, inbox, gone) = Intake::new();
         let (outbox, reader) = outbox();

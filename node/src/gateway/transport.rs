@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -14,11 +14,16 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::gateway::flow::Flow;
 use crate::gateway::meter::Meter;
 
+/// Bytes that are still read from a peer that does not take what is written to it. The engine
+/// answers some packets by itself, as long as they are, and queues the answers by number only: who
+/// asks without reading must not fill the memory with them.
+const READ_WHILE_BLOCKED_MAX: usize = 256 * 1024;
+
 /// Handle of a TCP connection that every request on it carries in its extensions.
 #[derive(Debug)]
-pub struct Transport {
+pub(super) struct Transport {
     /// The other end as the kernel sees it: a client or a proxy.
-    pub peer: IpAddr,
+    pub(super) peer: IpAddr,
     kill: CancellationToken,
     flow: OnceLock<Arc<Flow>>,
 }
@@ -26,19 +31,19 @@ pub struct Transport {
 impl Transport {
     /// A connection from `peer` that `kill` ends.
     #[must_use]
-    pub fn new(peer: IpAddr, kill: CancellationToken) -> Self {
+    pub(super) fn new(peer: IpAddr, kill: CancellationToken) -> Self {
         Self { peer, kill, flow: OnceLock::new() }
     }
 
     /// Ends the connection where it stands, also when its peer does not read: both directions
     /// fail from now on.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.kill.cancel();
     }
 
     /// From the response that is answered next, the connection is a WebSocket of the session
     /// that `flow` belongs to.
-    pub fn becomes_websocket(&self, flow: Arc<Flow>) {
+    pub(super) fn becomes_websocket(&self, flow: Arc<Flow>) {
         // A second upgrade of one TCP connection cannot happen: hyper has let go of it.
         self.flow.get_or_init(|| flow);
     }
@@ -46,22 +51,56 @@ impl Transport {
 
 /// The stream under a connection: hyper first and the WebSocket later write through it.
 #[derive(Debug)]
-pub struct Wire {
+pub(super) struct Wire {
     stream: TcpStream,
     transport: Arc<Transport>,
     /// Reading and writing are polled by two tasks, and each future wakes only one.
     killed_reading: Pin<Box<WaitForCancellationFutureOwned>>,
     killed_writing: Pin<Box<WaitForCancellationFutureOwned>>,
     meter: Meter,
+    blocked: Blocked,
     outbound_bytes: metrics::Counter,
     /// The place among open transports, given back when the stream closes.
     _place: OwnedSemaphorePermit,
 }
 
+/// Whether the peer takes what is written, and how much it sent while it did not.
+#[derive(Debug, Default)]
+struct Blocked {
+    is_blocked: bool,
+    bytes_read: usize,
+    reader: Option<Waker>,
+}
+
+impl Blocked {
+    /// Whether reading has to wait; if so, it is woken when the peer takes something.
+    fn holds_back(&mut self, cx: &Context<'_>) -> bool {
+        let holds_back = self.is_blocked && READ_WHILE_BLOCKED_MAX <= self.bytes_read;
+        if holds_back {
+            self.reader = Some(cx.waker().clone());
+        }
+        holds_back
+    }
+
+    fn read(&mut self, bytes: usize) {
+        if self.is_blocked {
+            self.bytes_read += bytes;
+        }
+    }
+
+    fn written(&mut self, bytes: usize) {
+        self.is_blocked = false;
+        self.bytes_read = self.bytes_read.saturating_sub(bytes);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
 impl Wire {
     /// The stream of `transport`.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         stream: TcpStream,
         transport: Arc<Transport>,
         outbound_bytes: metrics::Counter,
@@ -74,6 +113,7 @@ impl Wire {
             killed_writing: killed(),
             transport,
             meter: Meter::default(),
+            blocked: Blocked::default(),
             outbound_bytes,
             _place: place,
         }
@@ -109,7 +149,13 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         alive(&mut self.killed_reading, cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if self.blocked.holds_back(cx) {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.blocked.read(buf.filled().len() - before);
+        read
     }
 }
 
@@ -120,7 +166,12 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         alive(&mut self.killed_writing, cx)?;
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
+        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, buf) else {
+            self.blocked.is_blocked = true;
+            return Poll::Pending;
+        };
+        let written = written?;
+        self.blocked.written(written);
         self.count(buf.get(..written).unwrap_or_default());
         Poll::Ready(Ok(written))
     }

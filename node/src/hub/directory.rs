@@ -76,6 +76,7 @@ struct State {
 pub struct Directory {
     state: Mutex<State>,
     changed: Notify,
+    settled: Notify,
 }
 
 /// Changes to be carried to Redis; at most [`BATCH_MAX`] in all.
@@ -155,6 +156,18 @@ impl Directory {
         self.lock().local.get(&Key::User(user.clone())).is_some_and(|it| 1 < it.nodes)
     }
 
+    /// Resolves when Redis knows that the user is connected here.
+    pub async fn known(&self, user: &UserId) {
+        let key = Key::User(user.clone());
+        loop {
+            let settled = self.settled.notified();
+            if self.lock().local.get(&key).is_some_and(|it| it.known == Known::Yes) {
+                return;
+            }
+            settled.await;
+        }
+    }
+
     /// What this node serves now.
     #[must_use]
     pub fn figures(&self) -> LocalFigures {
@@ -184,6 +197,8 @@ impl Directory {
         for (key, known) in keys(changes) {
             state.learn(key, known);
         }
+        drop(state);
+        self.settled.notify_waiters();
     }
 
     /// These changes may not have reached Redis.

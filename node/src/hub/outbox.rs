@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, mpsc};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
+use crate::domain::id::UserId;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
 pub const OUTBOX_FRAMES_MAX: usize = 256;
@@ -55,6 +57,14 @@ pub struct Once {
     pub user: u64,
     /// Version of the user's presence: a higher one is newer news.
     pub version: u64,
+}
+
+impl Once {
+    /// News about a user's presence of this version.
+    #[must_use]
+    pub fn of(user: &UserId, version: u64) -> Self {
+        Self { user: xxh3_64(user.as_str().as_bytes()), version }
+    }
 }
 
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.

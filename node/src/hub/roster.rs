@@ -20,6 +20,17 @@ struct Seen {
     told: Option<(u64, Status)>,
 }
 
+/// Somebody who is in the room, as a joiner is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Present {
+    /// Who.
+    pub(crate) user: Participant,
+    /// Version of the user's presence.
+    pub(crate) version: u64,
+    /// Online, away or busy.
+    pub(crate) status: Status,
+}
+
 /// The users of one room.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
@@ -63,7 +74,10 @@ impl Roster {
         Some(participant)
     }
 
-    /// A user's status was looked up because the user came in, or it changed.
+    /// A user's status was looked up because the user came in, or it changed. Who came in again is
+    /// news again: some have joined since. Those who know are not told twice ([`Once`]).
+    ///
+    /// [`Once`]: crate::hub::outbox::Once
     pub(crate) fn status(&mut self, presence: &Presence, has_entered: bool) -> Option<Change> {
         let seen = self.seen.get_mut(&presence.user)?;
         let (before, was) = match seen.told {
@@ -91,10 +105,11 @@ impl Roster {
     }
 
     /// Those who are in the room and seen as something other than offline.
-    pub(crate) fn online(&self) -> impl Iterator<Item = (&Participant, Status)> {
+    pub(crate) fn online(&self) -> impl Iterator<Item = Present> {
         self.seen.values().filter(|it| it.is_present).filter_map(|it| {
-            let (_, status) = it.told?;
-            (status != Status::Offline).then_some((&it.user, status))
+            let (version, status) = it.told?;
+            let user = it.user.clone();
+            (status != Status::Offline).then_some(Present { user, version, status })
         })
     }
 

@@ -13,12 +13,11 @@ use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
-use crate::domain::presence::Status;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
-use crate::domain::role::Participant;
 use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
-use crate::hub::roster::Roster;
+use crate::hub::outbox::Once;
+use crate::hub::roster::{Present, Roster};
 use crate::hub::tail::Tail;
 use crate::hub::typists::Typists;
 use crate::hub::{AttachError, Attached, Progress};
@@ -32,7 +31,7 @@ enum Stage {
     /// Is sent what it missed, page by page; `pending` was read already.
     CatchingUp { pending: Vec<SharedEntry> },
     /// Hears everything, and is still told who is there.
-    Greeting { rest: Vec<(Participant, Status)> },
+    Greeting { rest: Vec<Present> },
     /// Hears everything.
     Live,
 }
@@ -152,7 +151,7 @@ impl Watched {
             }
             Stage::CatchingUp { pending } if !pending.is_empty() => std::mem::take(pending),
             Stage::CatchingUp { .. } if last <= member.after => {
-                let rest: Vec<_> = self.roster.online().map(|(it, s)| (it.clone(), s)).collect();
+                let rest: Vec<_> = self.roster.online().collect();
                 member.stage = if rest.is_empty() { Stage::Live } else { Stage::Greeting { rest } };
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
@@ -193,15 +192,15 @@ impl Watched {
         &self,
         conn: ConnId,
         topic: &Topic,
-        page: Vec<(Participant, Status)>,
+        page: Vec<Present>,
         voice: &Voice<'_>,
     ) -> Progress {
         let Topic::Room(room) = topic else { return Progress::Live };
         let Some(member) = self.members.get(&conn) else { return Progress::Gone };
-        for (user, status) in page {
-            let id = user.id.clone();
+        for Present { user, version, status } in page {
+            let (id, manner) = (user.id.clone(), Manner::Once(Once::of(&user.id, version)));
             let mut spelling = Spelling::new(Notice::Present { room: room.clone(), user, status });
-            tell(&member.listener, &mut spelling, (Cause::User(&id), Manner::Always), voice);
+            tell(&member.listener, &mut spelling, (Cause::User(&id), manner), voice);
         }
         if matches!(member.stage, Stage::Live) { Progress::Live } else { Progress::More }
     }

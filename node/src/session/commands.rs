@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::chat::Asker;
 use crate::clock;
@@ -11,6 +11,7 @@ use crate::dialect::{Dialect, DialectId, Malformed, Request};
 use crate::domain::command::{Command, Draft, Since, Token};
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::position::Position;
+use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
@@ -25,6 +26,9 @@ use crate::session::{Session, limits};
 
 /// What a client whose inbox is full should wait.
 const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a status waits for its user to be known to Redis.
+const REGISTRATION_MAX: Duration = Duration::from_secs(3);
 
 impl Session {
     /// Carries out one event and answers it.
@@ -117,13 +121,31 @@ impl Session {
             (actor, Command::MarkRead { message }) => self.mark_read(&actor, message),
             (actor, Command::Type { room, active }) => self.type_in(&actor, &room, active),
             (actor, Command::SetStatus { status }) => {
-                let rates = self.parts.dialects.get(dialect).rates();
-                let limit = limits::statuses(&self.parts.config, rates);
-                let asker = self.asker(&actor, limit);
-                self.parts.chat.set_status(asker, status).await
+                self.set_status(dialect, &actor, status).await
             }
             (_, Command::Authenticate { .. }) => Err(Refusal::AuthRequired), // answered above
         }
+    }
+
+    /// Redis sets the status of users that it knows to be connected, so a status that comes right
+    /// behind the connection waits for that.
+    async fn set_status(
+        &mut self,
+        dialect: DialectId,
+        actor: &Actor,
+        status: Status,
+    ) -> Result<Reply, Refusal> {
+        if let Some(Pull { topic, .. }) = self.rooms.take_user_pull() {
+            let progress = self.pull_user(&topic).await;
+            self.rooms.pulled(topic, progress);
+        }
+        let known = self.parts.hub.directory().known(actor.id());
+        if timeout(REGISTRATION_MAX, known).await.is_err() {
+            return Err(Refusal::Unavailable(Outcome::Refused));
+        }
+        let rates = self.parts.dialects.get(dialect).rates();
+        let limit = limits::statuses(&self.parts.config, rates);
+        self.parts.chat.set_status(self.asker(actor, limit), status).await
     }
 
     fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
@@ -257,14 +279,18 @@ impl Session {
         }
     }
 
-    async fn pull_user(&self, topic: &Topic) -> Progress {
+    async fn pull_user(&mut self, topic: &Topic) -> Progress {
         let dialect = self.rooms.user_dialect(topic);
         let Some(listener) = dialect.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
         else {
             return Progress::Gone;
         };
         match self.parts.hub.attach(topic, listener, None).await {
-            Ok(_) => self.parts.hub.next(topic, self.peer.conn).await,
+            Ok(_) => {
+                let progress = self.parts.hub.next(topic, self.peer.conn).await;
+                self.rooms.hears_user();
+                progress
+            }
             Err(AttachError::Failed(_)) => Progress::Later,
             Err(AttachError::NoSuchRoom | AttachError::Ending) => Progress::Gone,
         }

@@ -46,6 +46,8 @@ pub(super) struct Rooms {
     conn: ConnId,
     directory: Arc<Directory>,
     user: Option<Participant>,
+    /// The directory counts this connection.
+    is_counted: bool,
     user_topic: Option<(Topic, DialectId)>,
     joined: BTreeMap<RoomId, Joined>,
     /// Topics that have something for this connection, in the order in which they may be asked.
@@ -55,21 +57,32 @@ pub(super) struct Rooms {
 impl Rooms {
     pub(super) fn new(conn: ConnId, directory: Arc<Directory>) -> Self {
         let joined = BTreeMap::new();
-        Self { conn, directory, user: None, user_topic: None, joined, pulls: VecDeque::new() }
-    }
-
-    /// The connection's user is known.
-    pub(super) fn connect(&mut self, user: &Participant) {
-        if self.user.is_none() {
-            self.directory.connect(user);
+        Self {
+            conn,
+            directory,
+            user: None,
+            is_counted: false,
+            user_topic: None,
+            joined,
+            pulls: VecDeque::new(),
         }
-        self.user = Some(user.clone());
     }
 
-    /// The connection hears the user's own topic as soon as Redis is there.
-    pub(super) fn hear_user(&mut self, topic: Topic, dialect: DialectId) {
+    /// The connection's user is known. Once the user's own topic is heard, the user counts as
+    /// connected: what Redis then tells about the user is heard here.
+    pub(super) fn connect(&mut self, user: &Participant, dialect: DialectId) {
+        let topic = Topic::User(user.id.clone());
+        self.user = Some(user.clone());
         self.pull_later(topic.clone(), Duration::ZERO, true);
         self.user_topic = Some((topic, dialect));
+    }
+
+    /// The user's own topic is heard.
+    pub(super) fn hears_user(&mut self) {
+        if let (Some(user), false) = (&self.user, self.is_counted) {
+            self.directory.connect(user);
+            self.is_counted = true;
+        }
     }
 
     /// The listener of a topic of this connection.
@@ -130,6 +143,12 @@ impl Rooms {
         self.pulls.pop_front()
     }
 
+    /// The pull of the user's own topic, if it waits for its turn.
+    pub(super) fn take_user_pull(&mut self) -> Option<Pull> {
+        let at = self.pulls.iter().position(|it| matches!(it.topic, Topic::User(_)))?;
+        self.pulls.remove(at)
+    }
+
     /// What a pull came to: topics that have more take their turn again, so a long way back in
     /// one room does not hold up the others.
     pub(super) fn pulled(&mut self, topic: Topic, progress: Progress) {
@@ -187,7 +206,9 @@ impl Drop for Rooms {
             for room in self.joined.keys() {
                 self.directory.leave(room, &user.id, Departure::Cut);
             }
-            self.directory.disconnect(&user.id);
+            if self.is_counted {
+                self.directory.disconnect(&user.id);
+            }
         }
     }
 }

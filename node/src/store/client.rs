@@ -1,14 +1,17 @@
 //! Clients of Redis, configured against the traps of the library's defaults.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::types::config::{
     Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy,
-    TcpConfig, UnresponsiveConfig,
+    ServerConfig, TcpConfig, UnresponsiveConfig,
 };
 use fred::types::{Builder, RespVersion};
+use percent_encoding::percent_decode;
 use socket2::TcpKeepalive;
 
 use crate::secret::Secret;
@@ -40,6 +43,8 @@ pub(crate) enum UrlProblem {
     Scheme,
     #[error("is no address of a Redis server")]
     Address,
+    #[error("the root certificates of this machine cannot be read")]
+    Certificates,
 }
 
 /// Reads an address of a single Redis.
@@ -51,17 +56,31 @@ pub(crate) fn parse_url(url: &Secret<String>) -> Result<FredConfig, UrlProblem> 
             return Err(UrlProblem::Sentinel);
         }
         "redis" | "rediss" => FredConfig::from_url_centralized(url),
-        "unix" | "redis+unix" => FredConfig::from_url_unix(&format!("redis+unix://{rest}")),
+        "unix" | "redis+unix" => {
+            FredConfig::from_url_unix(&format!("redis+unix://{rest}")).map(with_plain_path)
+        }
         "redis-cluster" | "rediss-cluster" => return Err(UrlProblem::Cluster),
         "redis-sentinel" | "rediss-sentinel" => return Err(UrlProblem::Sentinel),
         _ => return Err(UrlProblem::Scheme),
     };
     // The library's text would repeat parts of the address.
-    let Ok(mut config) = parsed else { return Err(UrlProblem::Address) };
+    let mut config = parsed.map_err(|error| {
+        let is_tls = *error.kind() == ErrorKind::Tls;
+        if is_tls { UrlProblem::Certificates } else { UrlProblem::Address }
+    })?;
     config.version = RespVersion::RESP3;
     // The first connection fails loudly; waiting for Redis is the caller's loop.
     config.fail_fast = true;
     Ok(config)
+}
+
+/// The library leaves a socket's path as URLs write it, with `%20` for a space.
+fn with_plain_path(mut config: FredConfig) -> FredConfig {
+    if let ServerConfig::Unix { path } = &mut config.server {
+        let plain: Vec<u8> = percent_decode(path.as_os_str().as_bytes()).collect();
+        *path = OsString::from_vec(plain).into();
+    }
+    config
 }
 
 /// A client for commands. It never repeats a command by itself: whether repeating is safe, and for

@@ -13,14 +13,14 @@ use crate::domain::id::{NodeLife, RoomId, UserId};
 use crate::domain::topic::Topic;
 
 /// Number of partitions; stored with the prefix and compared at each start.
-pub(crate) const PARTITIONS: u64 = 16;
+pub(crate) const PARTITIONS: u64 = TAGS.len() as u64;
 
 /// Buckets of users' presence in all; each lies within one partition.
 pub(crate) const USER_BUCKETS: u64 = 4096;
 
 /// Hash tag of each partition. Tag `i` lies in the middle of the `i`-th sixteenth of a cluster's
 /// 16,384 slots, so primaries with equal ranges of slots get equal numbers of partitions.
-const TAGS: [&str; PARTITIONS as usize] = [
+const TAGS: [&str; 16] = [
     "18", "21", "0f", "2h", "19", "20", "0g", "2i", "6n", "23", "0d", "2j", "6o", "22", "0e", "2k",
 ];
 
@@ -127,11 +127,6 @@ impl Keys {
     /// HASH: user → `<number of nodes where present>:<participant>`.
     pub(crate) fn roster(&self, room: &RoomId) -> String {
         self.of_room(room, "o")
-    }
-
-    /// HASH: user → role.
-    pub(crate) fn members(&self, room: &RoomId) -> String {
-        self.of_room(room, "members")
     }
 
     /// HASH: user → until when nothing is taken from the user.
@@ -246,5 +241,80 @@ mod tests {
         assert_eq!(keys.life_users(Partition(2), life), "parlance:{0f}:nu:3.17");
         assert_eq!(keys.interest(&Topic::User(user.clone())), keys.user_interest(&user));
         assert_eq!(keys.nodes(), "parlance:{ctl}:nodes");
+    }
+
+    /// Each key and channel with its type, as the tables of `docs/redis.md` write them.
+    fn shapes() -> BTreeSet<(String, &'static str)> {
+        let keys = Keys::new("P");
+        let room = RoomId::parse("ROOM").unwrap();
+        let user = UserId::parse("USER").unwrap();
+        let life = NodeLife { index: 1, incarnation: 2 };
+        let (of_room, of_user) = (Partition::of_room(&room), Partition::of_user(&user));
+        let bucket = keys.user_bucket(&user);
+        let (_, bucket_number) = bucket.rsplit_once(':').unwrap();
+        let shape = |(key, kind): (String, &'static str)| {
+            let shape = [Partition(0), of_room, of_user]
+                .iter()
+                .fold(key, |key, tag| key.replace(&tag.to_string(), "T"))
+                .replace(&format!(":ub:{bucket_number}"), ":ub:<bucket>")
+                .replace("ROOM", "<room>")
+                .replace("USER", "<user>")
+                .replace("WHAT", "<what>")
+                .replace("1.2", "<life>")
+                .replace("in:7", "in:<index>");
+            (shape, kind)
+        };
+        BTreeSet::from_iter(
+            [
+                (keys.generation(), "HASH"),
+                (keys.live(), "HASH"),
+                (keys.inbox_counters(), "HASH"),
+                (keys.meta(&room), "HASH"),
+                (keys.log(&room), "STREAM"),
+                (keys.recent(&room, Half::Even), "HASH"),
+                (keys.recent(&room, Half::Odd), "HASH"),
+                (keys.marks(&room), "HASH"),
+                (keys.roster(&room), "HASH"),
+                (keys.bars(&room), "HASH"),
+                (keys.life_rooms(of_room, life), "SET"),
+                (keys.life_users(of_user, life), "SET"),
+                (bucket.clone(), "HASH"),
+                (keys.user_interest(&user), "STRING"),
+                (keys.limit(&user, "WHAT"), "LIST"),
+                (keys.nodes(), "HASH"),
+                (keys.control(), "HASH"),
+                (keys.inbox(7), "channel"),
+            ]
+            .map(shape),
+        )
+    }
+
+    #[test]
+    fn the_documentation_names_every_key_and_no_other() {
+        let text = include_str!("../../../docs/redis.md");
+        let (tables, channels) = text.split_once("## Channels").unwrap();
+        let cells = |line: &str| -> Vec<String> {
+            line.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+        };
+        let rows = |text: &str| -> Vec<Vec<String>> {
+            text.lines().filter(|line| line.starts_with("| `P:")).map(cells).collect()
+        };
+        let mut documented: BTreeSet<(String, String)> =
+            rows(tables).into_iter().map(|row| (row[1].clone(), row[2].clone())).collect();
+        documented
+            .extend(rows(channels).into_iter().map(|row| (row[1].clone(), "channel".to_owned())));
+        let made: BTreeSet<(String, String)> =
+            shapes().into_iter().map(|(key, kind)| (key, kind.to_owned())).collect();
+        assert_eq!(documented, made);
+    }
+
+    #[test]
+    fn the_documentation_names_every_script() {
+        let text = include_str!("../../../docs/redis.md");
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/lua")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let script = name.strip_suffix(".lua").unwrap();
+            assert!(text.contains(&format!("`{script}`")), "{name} is not described");
+        }
     }
 }

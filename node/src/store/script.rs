@@ -4,8 +4,10 @@
 //! not picked apart. Every script may be run twice without harm.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use ::metrics::Histogram;
 use bytes::Bytes;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
@@ -30,7 +32,7 @@ pub(crate) const ALLOW_OOM: &str = "#!lua flags=allow-oom\n";
 /// For scripts that Redis refuses as a whole when it is full.
 pub(crate) const DENY_OOM: &str = "#!lua\n";
 /// For scripts that only read.
-pub(crate) const NO_WRITES: &str = "#!lua flags=no-writes,allow-oom\n";
+pub(crate) const NO_WRITES: &str = "#!lua flags=no-writes\n";
 
 /// Pauses between attempts grow from here …
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -43,6 +45,8 @@ pub(crate) struct Script {
     name: &'static str,
     text: String,
     sha: String,
+    /// Registered at the first use, when the recorder of metrics is in place.
+    took: OnceLock<Histogram>,
 }
 
 /// Keys and arguments of one call.
@@ -92,7 +96,7 @@ impl Script {
     /// A script that consists of these parts, the first being its flags.
     pub(crate) fn new(name: &'static str, parts: &[&str]) -> Self {
         let text = parts.concat();
-        Self { name, sha: sha1_hash(&text), text }
+        Self { name, sha: sha1_hash(&text), text, took: OnceLock::new() }
     }
 
     /// Runs the script, again and again while Redis cannot or does not answer, for at most
@@ -136,7 +140,8 @@ impl Script {
             client.script_load::<(), _>(self.text.as_str()).await.map_err(Failure::from)?;
             answer = self.evalsha(client, input).await;
         }
-        metrics::script_took(self.name, started.elapsed());
+        let took = self.took.get_or_init(|| metrics::of_script(self.name));
+        took.record(started.elapsed().as_secs_f64());
         let answer = answer.map_err(Failure::from)?;
         rmp_serde::from_slice(&answer).map_err(|error| {
             Failure::Broken(format!("script {} answered something else: {error}", self.name))
@@ -206,5 +211,42 @@ impl From<Failure> for StoreError {
             Failure::Unknown(message) | Failure::Broken(message) => (Outcome::Unknown, message),
         };
         Self { outcome, message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_that_is_none_has_its_fate() {
+        let of = |kind, text: &'static str| Failure::from(Error::new(kind, text));
+        for text in [
+            "NOSCRIPT No matching script. Please use EVAL.",
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "MASTERDOWN Link with MASTER is down",
+            "NOREPLICAS Not enough good replicas to write.",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 3999 127.0.0.1:6381",
+            "BUSY Redis is busy running a script.",
+        ] {
+            assert!(matches!(of(ErrorKind::Unknown, text), Failure::NotNow(_)), "{text}");
+        }
+        assert_eq!(of(ErrorKind::Unknown, "STALE 0.1 is not a living node"), Failure::Stale);
+        let full = "OOM allow-oom flag is not set on the script, can not run it when used memory";
+        assert_eq!(of(ErrorKind::Unknown, full), Failure::Full);
+        for (kind, text) in [
+            (ErrorKind::IO, "connection reset"),
+            (ErrorKind::Canceled, "Canceled."),
+            (ErrorKind::Timeout, "Request timed out."),
+            (ErrorKind::Unknown, "whatever this is"),
+        ] {
+            assert!(matches!(of(kind, text), Failure::Unknown(_)), "{text}");
+        }
+        for text in ["ERR user_script:7: attempt to call nil", "NOPERM no", "WRONGTYPE no"] {
+            assert!(matches!(of(ErrorKind::Unknown, text), Failure::Broken(_)), "{text}");
+        }
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use fred::clients::Client;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::id::NodeLife;
+use crate::store::config::History;
 use crate::store::keys::Keys;
+use crate::store::metrics::Metrics;
 use crate::store::script::{Failure, Input, Script};
 
 /// How long an operation waits for Redis in all.
@@ -22,8 +24,10 @@ pub(crate) struct Shard {
     pub(crate) client: Client,
     pub(crate) keys: Keys,
     pub(crate) life: watch::Receiver<NodeLife>,
-    /// Told when Redis refused this node's life: the beat registers a new one at once.
-    pub(crate) stale: Notify,
+    pub(crate) history: History,
+    pub(crate) metrics: Metrics,
+    /// The life that Redis refused last: the beat begins a new one at once.
+    pub(crate) stale: watch::Sender<NodeLife>,
 }
 
 impl Shard {
@@ -38,6 +42,11 @@ impl Shard {
         input
     }
 
+    /// Seconds for which an entry is kept.
+    pub(crate) fn kept_s(&self) -> u64 {
+        self.history.days * 86_400
+    }
+
     /// Runs a fenced script for this node's life, and again for the next one where Redis does not
     /// know the present one; for at most [`PATIENCE`]. `fill` adds the script's own keys and
     /// arguments.
@@ -49,13 +58,14 @@ impl Shard {
         let give_up = Instant::now() + PATIENCE;
         let mut life = self.life.clone();
         loop {
+            // Marked as seen, so waiting for a change waits for the life after this one.
             let present = *life.borrow_and_update();
             let mut input = self.input(present);
             fill(present, &mut input);
             let patience = give_up.saturating_duration_since(Instant::now());
             match script.call(&self.client, &input, patience).await {
                 Err(Failure::Stale) => {
-                    self.stale.notify_one();
+                    self.stale.send_replace(present);
                     let Ok(Ok(())) = timeout_at(give_up, life.changed()).await else {
                         return Err(Failure::Stale);
                     };

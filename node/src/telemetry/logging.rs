@@ -101,16 +101,19 @@ where
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    Registry::default().with(layer.with_filter(level.0.clone().and(filter_fn(is_harmless))))
+    Registry::default().with(layer.with_filter(level.0.clone().and(filter_fn(is_wanted))))
 }
 
-/// Below info the Socket.IO library prints what clients send, tokens included; no setting may
-/// switch that on.
-fn is_harmless(record: &Metadata<'_>) -> bool {
-    let is_from_library = ["socketioxide", "engineioxide"]
-        .iter()
-        .any(|it| record.target().strip_prefix(it).is_some_and(|it| !it.starts_with('_')));
-    !is_from_library || *record.level() <= LevelFilter::INFO
+/// No setting may switch these on: below info the Socket.IO library prints what clients send,
+/// tokens included; and what the Redis library warns of, the store judges and says itself.
+fn is_wanted(record: &Metadata<'_>) -> bool {
+    let library = record.target().split("::").next().unwrap_or_default();
+    let most_talkative = match library {
+        "socketioxide" | "engineioxide" => LevelFilter::INFO,
+        "fred" => LevelFilter::ERROR,
+        _ => LevelFilter::TRACE,
+    };
+    *record.level() <= most_talkative
 }
 
 /// Makes writers that keep every record on its own line.
@@ -203,11 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn libraries_that_print_tokens_stay_above_debug() {
+    fn libraries_that_say_too_much_are_capped() {
         let text = logged("trace,socketioxide::ns=trace", Format::Text, || {
             tracing::debug!(target: "socketioxide::ns", "token");
             tracing::trace!(target: "engineioxide", "token");
             tracing::info!(target: "socketioxide", "ready");
+            tracing::warn!(target: "fred::router", "token");
             tracing::debug!(target: "parlance::hub", "mine");
         });
         assert!(!text.contains("token"), "{text}");

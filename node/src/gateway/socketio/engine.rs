@@ -16,7 +16,7 @@ use crate::gateway::flow::ENGINE_PACKETS_MAX;
 use crate::gateway::socketio::Namespace;
 
 /// Where Socket.IO clients ask.
-pub const ENGINE_PATH: &str = "/socket.io";
+pub(in crate::gateway) const ENGINE_PATH: &str = "/socket.io";
 
 /// How long a session may do without a namespace.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -24,9 +24,14 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// What a packet adds to its event's bytes: type, namespace, acknowledgement id, event name.
 const ENVELOPE_BYTES_MAX: usize = 4096;
 
+/// Bytes of one packet, and of one polling request.
+pub(in crate::gateway) fn packet_bytes_max(limits: Limits) -> usize {
+    limits.message_bytes.get().saturating_add(ENVELOPE_BYTES_MAX)
+}
+
 /// The engine with its sessions.
 #[derive(Clone)]
-pub struct Engine {
+pub(in crate::gateway) struct Engine {
     service: SocketIoService<Router>,
 }
 
@@ -40,16 +45,16 @@ impl Engine {
     /// An engine that serves the namespaces that `namespaces` makes. They are given the engine,
     /// which owns them, by a weak handle.
     #[must_use]
-    pub fn new(
+    pub(in crate::gateway) fn new(
         heartbeat: Heartbeat,
         limits: Limits,
         namespaces: impl FnOnce(&Weak<Self>) -> Vec<Namespace>,
     ) -> Arc<Self> {
-        let packet_bytes = limits.message_bytes + ENVELOPE_BYTES_MAX;
+        let packet_bytes = packet_bytes_max(limits);
         let (service, io) = SocketIo::builder()
             .req_path(ENGINE_PATH)
-            .ping_interval(Duration::from_millis(heartbeat.interval_ms))
-            .ping_timeout(Duration::from_millis(heartbeat.timeout_ms))
+            .ping_interval(Duration::from_millis(heartbeat.interval_ms.get()))
+            .ping_timeout(Duration::from_millis(heartbeat.timeout_ms.get()))
             .connect_timeout(CONNECT_MAX)
             .max_buffer_size(ENGINE_PACKETS_MAX)
             // One bounds a polling request, the other two WebSocket messages and their frames.
@@ -68,7 +73,7 @@ impl Engine {
     }
 
     /// The engine's answer.
-    pub async fn call(&self, request: Request) -> Response {
+    pub(in crate::gateway) async fn call(&self, request: Request) -> Response {
         match self.service.clone().oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
@@ -78,7 +83,7 @@ impl Engine {
     /// Ends a polling session as if its client had: the engine offers no other way. A waiting
     /// poll is answered, the next one is told that the session is unknown, and the client
     /// reconnects. Without effect on a WebSocket.
-    pub async fn end_polling(&self, session: &str) {
+    pub(in crate::gateway) async fn end_polling(&self, session: &str) {
         const CLOSE_PACKET: &str = "1";
         let uri = format!("{ENGINE_PATH}/?EIO=4&transport=polling&sid={session}");
         let request = Request::post(uri).body(Body::from(CLOSE_PACKET));

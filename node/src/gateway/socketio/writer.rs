@@ -53,7 +53,7 @@ impl Writer {
         metrics: NamespaceMetrics,
         lane: Arc<Lane>,
     ) {
-        let mut counted = Counted::new(metrics, is_websocket(&socket));
+        let mut counted = Counted::new(metrics, self.link.is_websocket());
         let end = self.write(&socket, &mut counted, &lane).await;
         let reason = match end {
             End::Asked(reason) | End::Gone(reason) => reason,
@@ -82,12 +82,13 @@ impl Writer {
                 reason = set(&mut self.gone) => return End::Gone(reason),
                 reason = set(&mut self.asked_to_close) => return End::Asked(reason),
                 () = &mut turn => return End::Leaving,
+                () = self.link.websocket(), if !counted.is_websocket() => {
+                    counted.moves_to_websocket();
+                    continue;
+                }
                 outgoing = next(&self.link, &mut self.reader) => outgoing,
             };
             let Some(outgoing) = outgoing else { return End::SessionOver };
-            if is_websocket(socket) {
-                counted.moved_to_websocket();
-            }
             if let Err(end) = self.hand_over(socket, &outgoing) {
                 return end;
             }

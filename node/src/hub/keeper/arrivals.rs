@@ -1,7 +1,5 @@
 //! What reaches a keeper from Redis: entries, signals, presence, and answers to its reads.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::domain::event::Event;
 use crate::domain::id::UserId;
 use crate::domain::notice::Notice;
@@ -289,10 +287,7 @@ impl Keeper {
             Some(Change::Online(user, status)) => Notice::UserOnline { room, user, status },
             Some(Change::Offline(user)) => Notice::UserOffline { room, user },
         };
-        let version = presence.version;
-        let once = Once { user: xxh3_64(presence.user.as_str().as_bytes()), version };
-        // Whoever comes into a room is announced there, whatever other rooms have heard.
-        let manner = if has_entered { Manner::Always } else { Manner::Once(once) };
+        let manner = Manner::Once(Once::of(&presence.user, presence.version));
         let Some(watched) = self.watched.get_mut(topic) else { return };
         let voice = voice(&self.dialects, &self.life, &self.metrics);
         watched.tell_all(notice, (Cause::User(&presence.user), manner), &voice);

@@ -1,0 +1,27 @@
+-- A node begins to hear a topic, and learns where it stands.
+--
+-- KEYS[4]: what holds the topic's interest; of a room also KEYS[5] log, KEYS[6] roster
+-- ARGV[3]: r or u; ARGV[4]: stamp; ARGV[5]: seconds for which an entry is kept
+-- Answers the head, the newest page and who is there; an empty head where there is no such room.
+
+local KIND, STAMP, KEPT_S = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local ROSTER_MAX = 200
+
+local head = head_of(KIND, KEYS[4])
+if #head == 0 then return pack({ head, {}, {} }) end
+add_interest(KIND, KEYS[4], STAMP)
+if KIND == 'u' then return pack({ head, {}, {} }) end
+
+local flat
+if redis.call('HLEN', KEYS[6]) <= ROSTER_MAX then
+  flat = redis.call('HVALS', KEYS[6])
+else
+  flat = {}
+  local picked = redis.call('HRANDFIELD', KEYS[6], ROSTER_MAX, 'WITHVALUES')
+  for i = 2, #picked, 2 do flat[#flat + 1] = picked[i] end
+end
+local roster = {}
+for _, value in ipairs(flat) do
+  roster[#roster + 1] = string.match(value, '^%d+:(.*)$')
+end
+return pack({ head, newest_page(KEYS[5], NOW - KEPT_S * 1000), roster })

@@ -1,0 +1,165 @@
+-- Carries out a batch: gives events their places in their rooms' logs, and publishes them and the
+-- signals between them. An item that fails says so and spoils no other item.
+--
+-- KEYS[4…]: for each room of the batch its meta, log, recent (even, odd), bars;
+--           for each user of the batch the interest in the user's topic
+-- ARGV[3]: entries that a room keeps; ARGV[4]: seconds for which an entry is kept; then for each
+-- item six: what, number of its topic's first key, name of the topic, dedupe mark, sender, body.
+-- What: message, event, close, delete (a room's entries), room_signal, user_signal.
+
+local KEPT, KEPT_S = ARGV[3], ARGV[4]
+local RECORD_VERSION = 1
+-- A repeated send is recognised for one to two periods.
+local PERIOD_MS, RECENT_S = 600000, 1200
+
+-- Events after which a room is not open any more.
+local STATE_AFTER = { close = 'closed', delete = 'deleted' }
+
+local rooms = {}
+
+-- A new epoch, because the room is new or Redis may have lost its tail. The log itself tells how
+-- far it goes; the meta may be gone or behind.
+local function mint(room)
+  room.epoch = math.max(NOW, room.epoch + 1)
+  local newest = redis.call('XREVRANGE', room.log, '+', '-', 'COUNT', 1)[1]
+  if newest then
+    local seq = tonumber(string.match(newest[1], '^%d+'))
+    if room.seq < seq then
+      local _, header = cmsgpack.unpack_one(newest[2][2])
+      room.seq, room.nth = seq, header[4]
+    end
+  end
+end
+
+local function read_room(first)
+  local meta = redis.call('HMGET', KEYS[first],
+    'epoch', 'seq', 'nth', 'generation', 'nodes', 'state', 'visibility')
+  local room = {
+    meta = KEYS[first], log = KEYS[first + 1], bars = KEYS[first + 4],
+    recent = { [0] = KEYS[first + 2], [1] = KEYS[first + 3] },
+    epoch = tonumber(meta[1]) or 0, seq = tonumber(meta[2]) or 0, nth = tonumber(meta[3]) or 0,
+    state = meta[6], has_record = meta[7] ~= false,
+  }
+  if tonumber(meta[4]) ~= GENERATION then mint(room) end
+  local cleaned
+  room.nodes, cleaned = interested(meta[5] or '')
+  if cleaned then redis.call('HSET', room.meta, 'nodes', cleaned) end
+  return room
+end
+
+-- Which halves of the dedupe marks count now. Time may step back; periods never do.
+local function read_recent(room)
+  local even = tonumber(redis.call('HGET', room.recent[0], 'p'))
+  local odd = tonumber(redis.call('HGET', room.recent[1], 'p'))
+  room.period = math.max(math.floor(NOW / PERIOD_MS), even or 0, odd or 0)
+  local periods = { [0] = even, [1] = odd }
+  local current = room.period % 2
+  room.current = room.recent[current]
+  if periods[current] and periods[current] ~= room.period then
+    redis.call('UNLINK', room.current)
+  end
+  if periods[1 - current] == room.period - 1 then room.previous = room.recent[1 - current] end
+end
+
+local function seen_before(room, mark)
+  local place = redis.call('HGET', room.current, mark)
+  if not place and room.previous then place = redis.call('HGET', room.previous, mark) end
+  return place
+end
+
+-- The place of an earlier attempt. What is stored is told again: the first telling may be lost,
+-- and whoever has heard it knows the place.
+local function repeated(room, name, place)
+  local epoch, seq, nth, at = cmsgpack.unpack(place)
+  local id = int(seq) .. '-0'
+  local stored = redis.call('XRANGE', room.log, id, id)[1]
+  if stored then
+    local record = stored[2][2]
+    local _, header = cmsgpack.unpack_one(record)
+    if header[2] == epoch then tell(room.nodes, entry_item(name, record)) end
+  end
+  return { duplicate = { epoch, seq, nth, at } }
+end
+
+local function is_barred(room, sender)
+  if sender == '' then return false end
+  local bar = redis.call('HGET', room.bars, sender)
+  return bar and NOW < tonumber(bar)
+end
+
+local function store(room, what, name, mark, body)
+  local seq, nth = room.seq + 1, room.nth
+  if what == 'message' then nth = nth + 1 end
+  local record = pack({ RECORD_VERSION, room.epoch, seq, nth, NOW }) .. body
+  redis.call('XADD', room.log, 'MAXLEN', '~', KEPT, int(seq) .. '-0', 'd', record)
+  -- Only what the log holds counts.
+  redis.call('HSET', room.meta, 'epoch', int(room.epoch), 'seq', int(seq), 'nth', int(nth),
+    'generation', int(GENERATION))
+  room.seq, room.nth = seq, nth
+  redis.call('HSET', room.current, 'p', int(room.period), mark, pack(room.epoch, seq, nth, NOW))
+  if STATE_AFTER[what] then
+    room.state = STATE_AFTER[what]
+    redis.call('HSET', room.meta, 'state', room.state)
+  end
+  if not room.is_refreshed or what == 'delete' then
+    room.is_refreshed = true
+    redis.call('EXPIRE', room.log, KEPT_S)
+    redis.call('EXPIRE', room.current, RECENT_S)
+    -- A room that somebody made stays; one that only was talked in goes with its log.
+    if not room.has_record or room.state == 'deleted' then
+      redis.call('EXPIRE', room.meta, KEPT_S)
+    end
+  end
+  tell(room.nodes, entry_item(name, record))
+  return { stored = { room.epoch, seq, nth, NOW } }
+end
+
+local function append(first, what, name, mark, sender, body)
+  local room = rooms[first]
+  if not room then
+    room = read_room(first)
+    rooms[first] = room
+  end
+  if not room.period then read_recent(room) end
+  -- First of all: a send that is stored is acknowledged, whatever has happened since.
+  local place = seen_before(room, mark)
+  if place then return repeated(room, name, place) end
+  if room.state == 'deleted' then return 'gone' end
+  if room.state == 'closed' and (what == 'message' or what == 'close') then return 'closed' end
+  if what == 'message' and is_barred(room, sender) then return 'barred' end
+  return store(room, what, name, mark, body)
+end
+
+local function signal_room(first, name, body)
+  rooms[first] = rooms[first] or read_room(first)
+  tell(rooms[first].nodes, room_signal(name, body))
+  return 'told'
+end
+
+local function signal_user(first, name, body)
+  local nodes, cleaned = interested(redis.call('GET', KEYS[first]) or '')
+  if cleaned then redis.call('SET', KEYS[first], cleaned, 'KEEPTTL') end
+  tell(nodes, user_signal(name, body))
+  return 'told'
+end
+
+local function carry_out(i)
+  local what, first, name = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local mark, sender, body = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+  if what == 'room_signal' then return signal_room(first, name, body) end
+  if what == 'user_signal' then return signal_user(first, name, body) end
+  return append(first, what, name, mark, sender, body)
+end
+
+local answers = {}
+for i = 5, #ARGV, 6 do
+  -- A call that fails raises: caught here, it ends its item and nothing else.
+  local done, answer = pcall(carry_out, i)
+  if not done then
+    local problem = type(answer) == 'table' and answer.err or tostring(answer)
+    answer = { failed = problem }
+  end
+  answers[#answers + 1] = answer
+end
+publish_frames()
+return pack(answers)

@@ -1,0 +1,230 @@
+//! Rooms' logs: adding to them and reading them.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_bytes::ByteBuf;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tracing::error;
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::domain::event::{Event, Origin, SharedEntry};
+use crate::domain::id::{ClientMessageId, RoomId, UserId};
+use crate::domain::position::Position;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::signal::Signal;
+use crate::domain::topic::Topic;
+use crate::store::codec::{decode_record, encode_body, encode_signal};
+use crate::store::publisher::{JOBS_WAITING_MAX, Job, What, unknown};
+use crate::store::script::{Input, NO_WRITES, Script};
+use crate::store::shard::PATIENCE;
+use crate::store::{Append, AppendError, Appended, Head, Page, Store, StoreError};
+
+/// How long a client should wait when this node's queue is full: it drains within that, or Redis
+/// is away.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+const PAGES: &str = include_str!("../../lua/pages.lua");
+
+static HISTORY: LazyLock<Script> = LazyLock::new(|| {
+    Script::new("history", &[NO_WRITES, PAGES, include_str!("../../lua/history.lua")])
+});
+static ENTRY: LazyLock<Script> = LazyLock::new(|| {
+    Script::new("entry", &[NO_WRITES, PAGES, include_str!("../../lua/entry.lua")])
+});
+static NEWEST: LazyLock<Script> =
+    LazyLock::new(|| Script::new("newest", &[NO_WRITES, include_str!("../../lua/newest.lua")]));
+
+/// Epoch, seq and nth, as scripts answer them.
+type Place = (u64, u64, u64);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PageAnswer {
+    After(Vec<ByteBuf>),
+    Reset(Place, Vec<ByteBuf>),
+}
+
+impl Store {
+    /// Stores and publishes an event, once per `clientMessageId`. Answers within three seconds.
+    ///
+    /// # Errors
+    /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
+    pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let result = self.enqueue(append).await;
+        let metrics = &self.shard.metrics;
+        match &result {
+            Ok(appended) if appended.duplicate => metrics.duplicate.increment(1),
+            Ok(_) => metrics.stored.increment(1),
+            Err(AppendError::Refused(_)) => metrics.refused.increment(1),
+            Err(AppendError::Failed(error)) => match error.outcome {
+                Outcome::Refused => metrics.failed.increment(1),
+                Outcome::Unknown => metrics.unknown.increment(1),
+            },
+        }
+        result
+    }
+
+    async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
+        let deadline = Instant::now() + PATIENCE;
+        let node = *self.shard.life.borrow();
+        let origin = append.origin.map(|(conn, request)| Origin { node, conn, request });
+        let body = encode_body(origin.as_ref(), &append.event).map_err(|error| {
+            error!(room.id = %append.room, %error, "an event cannot be encoded");
+            AppendError::Failed(StoreError::refused(error.to_string()))
+        })?;
+        let busy = || AppendError::Refused(Refusal::Busy { retry_after: BUSY_RETRY_AFTER });
+        let room_taken = self.take_room(&body).ok_or_else(busy)?;
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            what: what(&append.event),
+            topic: Topic::Room(append.room),
+            mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
+            sender: append.sender,
+            body,
+            room_taken,
+            deadline,
+            answer: Some(answer),
+        };
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => busy(),
+            mpsc::error::TrySendError::Closed(_) => {
+                AppendError::Failed(StoreError::refused("the store has stopped".to_owned()))
+            }
+        })?;
+        match timeout_at(deadline, answered).await {
+            Ok(Ok(result)) => result,
+            // Dropped by the publisher, or still on its way.
+            Ok(Err(_)) | Err(_) => Err(unknown("redis gave no answer in time")),
+        }
+    }
+
+    /// Publishes a signal, at most once; dropped where the publisher's queue is half full.
+    #[expect(clippy::needless_pass_by_value, reason = "a signal is made to be sent")]
+    pub fn signal(&self, topic: Topic, signal: Signal) {
+        if self.jobs.capacity() < JOBS_WAITING_MAX / 2 {
+            self.shard.metrics.signals_dropped.increment(1);
+            return;
+        }
+        let body = match encode_signal(&signal) {
+            Ok(body) => body,
+            Err(error) => {
+                error!(%topic, %error, "a signal cannot be encoded");
+                return;
+            }
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let job = self.take_room(&body).map(|room_taken| Job {
+            what: What::Signal,
+            topic,
+            mark: None,
+            sender: None,
+            body,
+            room_taken,
+            deadline,
+            answer: None,
+        });
+        if job.is_none_or(|job| self.jobs.try_send(job).is_err()) {
+            self.shard.metrics.signals_dropped.increment(1);
+        }
+    }
+
+    /// Room for these bytes among those that may wait; given back when the job is done.
+    fn take_room(&self, body: &[u8]) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(body.len()).ok()?;
+        Arc::clone(&self.jobs_room).try_acquire_many_owned(bytes).ok()
+    }
+
+    /// What follows `after` in a room's log.
+    ///
+    /// # Errors
+    /// Redis did not answer, or the log holds what this release cannot read.
+    pub async fn history(&self, room: &RoomId, after: Position) -> Result<Page, StoreError> {
+        let mut input = Input::default();
+        input.key(self.shard.keys.meta(room));
+        input.key(self.shard.keys.log(room));
+        input.number(after.epoch.0);
+        input.number(after.seq.0);
+        input.number(self.shard.kept_s());
+        Ok(match HISTORY.call(&self.shard.client, &input, PATIENCE).await? {
+            PageAnswer::After(records) => Page::After(decode_all(room, &records)?),
+            PageAnswer::Reset(head, records) => {
+                Page::Reset { head: head_at(head), newest: decode_all(room, &records)? }
+            }
+        })
+    }
+
+    /// The newest entries up to and with `up_to`, oldest first: at most `count`, and about a
+    /// mebibyte. Epochs are not compared: see whether the last one is at `up_to`.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    pub async fn newest(
+        &self,
+        room: &RoomId,
+        up_to: Position,
+        count: usize,
+    ) -> Result<Vec<SharedEntry>, StoreError> {
+        let mut input = Input::default();
+        input.key(self.shard.keys.log(room));
+        input.number(up_to.seq.0);
+        input.number(count as u64);
+        let found: Vec<ByteBuf> = NEWEST.call(&self.shard.client, &input, PATIENCE).await?;
+        decode_all(room, &found)
+    }
+
+    /// The entry at exactly this place, if the log still has it.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    pub async fn entry(
+        &self,
+        room: &RoomId,
+        at: Position,
+    ) -> Result<Option<SharedEntry>, StoreError> {
+        let mut input = Input::default();
+        input.key(self.shard.keys.log(room));
+        input.number(at.epoch.0);
+        input.number(at.seq.0);
+        let found: Vec<ByteBuf> = ENTRY.call(&self.shard.client, &input, PATIENCE).await?;
+        Ok(decode_all(room, &found)?.pop())
+    }
+}
+
+pub(crate) fn head_at((epoch, seq, nth): Place) -> Head {
+    Head { position: Position::new(epoch, seq), nth }
+}
+
+pub(crate) fn decode_all(
+    room: &RoomId,
+    records: &[ByteBuf],
+) -> Result<Vec<SharedEntry>, StoreError> {
+    let decoded: Result<Vec<_>, _> =
+        records.iter().map(|record| decode_record(room, record)).collect();
+    decoded.map_err(|error| StoreError::refused(format!("a record of room {room} is {error}")))
+}
+
+fn what(event: &Event) -> What {
+    match event {
+        Event::MessagePosted(_) => What::Message,
+        Event::RoomUpdated { .. } => What::Event,
+        Event::RoomClosed { .. } => What::Close,
+        Event::RoomDeleted => What::Delete,
+    }
+}
+
+/// The mark under which a repeated attempt is recognised. What has no name of its sender gets one
+/// of its own, so the publisher can repeat every call without storing anything twice.
+fn mark(sender: Option<&UserId>, name: Option<&ClientMessageId>) -> [u8; 16] {
+    match name {
+        Some(name) => {
+            // No id holds a zero byte, so no two pairs read the same.
+            let sender = sender.map_or("", UserId::as_str);
+            xxh3_128(format!("{sender}\0{name}").as_bytes()).to_be_bytes()
+        }
+        None => Uuid::new_v4().into_bytes(),
+    }
+}

@@ -1,0 +1,278 @@
+//! The one task that publishes: whatever waits goes into the next script call, one call at a time.
+//!
+//! One caller is both cheaper and faster than several: while a call is on its way, what comes in
+//! meanwhile becomes the next batch. Order is kept because nothing overtakes a call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use fred::clients::Client;
+use serde::Deserialize;
+use tokio::select;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::domain::id::{NodeLife, UserId};
+use crate::domain::position::Position;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::time::Timestamp;
+use crate::domain::topic::Topic;
+use crate::store::keys::Half;
+use crate::store::script::{DENY_OOM, FENCE, Failure, Input, PRELUDE, Script};
+use crate::store::shard::Shard;
+use crate::store::{AppendError, Appended, StoreError};
+
+/// Jobs that may wait: a few seconds of a busy node.
+pub(crate) const JOBS_WAITING_MAX: usize = 4096;
+
+/// Bytes that may wait: most events are small, and a few large ones must not fill the memory while
+/// Redis is away.
+pub(crate) const BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
+
+/// Items in one script call: beyond this a call grows longer, but no item cheaper.
+const BATCH_ITEMS_MAX: usize = 64;
+
+/// Bytes in one script call, unless a single item is larger: Redis does nothing else meanwhile.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Pauses between attempts grow from here …
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+/// … to here.
+const PAUSE_MAX: Duration = Duration::from_millis(320);
+
+static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new("publish", &[DENY_OOM, PRELUDE, FENCE, include_str!("../../lua/publish.lua")])
+});
+
+/// What an item of a batch is to the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Message,
+    Event,
+    Close,
+    Delete,
+    Signal,
+}
+
+/// An item that waits to be published.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) what: What,
+    pub(crate) topic: Topic,
+    /// Under which a repeated attempt is recognised; every event has one, signals have none.
+    pub(crate) mark: Option<[u8; 16]>,
+    pub(crate) sender: Option<UserId>,
+    pub(crate) body: Vec<u8>,
+    /// The bytes that it takes of those that may wait.
+    #[expect(dead_code, reason = "held until the job is done, never looked at")]
+    pub(crate) room_taken: OwnedSemaphorePermit,
+    /// Nobody waits for it any longer than this.
+    pub(crate) deadline: Instant,
+    /// `None`: nobody asks.
+    pub(crate) answer: Option<oneshot::Sender<Result<Appended, AppendError>>>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        self.body.len() + self.topic.name().len()
+    }
+
+    fn settle(self, result: Result<Appended, AppendError>) {
+        if let Some(answer) = self.answer {
+            // Whoever asked may have stopped waiting.
+            drop(answer.send(result));
+        }
+    }
+}
+
+/// What the script answers for an item: epoch, seq, nth and time where it is stored.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Stored(u64, u64, u64, u64),
+    Duplicate(u64, u64, u64, u64),
+    Gone,
+    Closed,
+    Barred,
+    Told,
+    Failed(String),
+}
+
+impl Answer {
+    fn into_result(self) -> Result<Appended, AppendError> {
+        let appended = |(epoch, seq, nth, at), duplicate| Appended {
+            position: Position::new(epoch, seq),
+            nth,
+            at: Timestamp(at),
+            duplicate,
+        };
+        match self {
+            Self::Stored(epoch, seq, nth, at) => Ok(appended((epoch, seq, nth, at), false)),
+            Self::Duplicate(epoch, seq, nth, at) => Ok(appended((epoch, seq, nth, at), true)),
+            Self::Gone => Err(AppendError::Refused(Refusal::RoomNotFound)),
+            Self::Closed => Err(AppendError::Refused(Refusal::RoomClosed)),
+            Self::Barred => Err(AppendError::Refused(Refusal::AccessDenied)),
+            Self::Told => Err(unknown("a signal was answered for an event")),
+            Self::Failed(message) => {
+                error!(error = %message, "redis failed one item of a batch");
+                Err(unknown(&message))
+            }
+        }
+    }
+}
+
+/// Redis may have done it.
+pub(crate) fn unknown(message: &str) -> AppendError {
+    AppendError::Failed(StoreError { outcome: Outcome::Unknown, message: message.to_owned() })
+}
+
+/// The publishing task.
+pub(crate) struct Publisher {
+    pub(crate) shard: Arc<Shard>,
+    /// A client that nothing else uses.
+    pub(crate) client: Client,
+    pub(crate) jobs: mpsc::Receiver<Job>,
+    /// Did not fit into the last batch.
+    pub(crate) carried: Option<Job>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Publisher {
+    pub(crate) async fn run(mut self) {
+        let stop = self.stop.clone();
+        loop {
+            select! {
+                biased;
+                () = stop.cancelled() => return,
+                batch = self.next_batch() => match batch {
+                    Some(batch) => self.publish(batch).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Waits for a job and takes what else is there.
+    async fn next_batch(&mut self) -> Option<Vec<Job>> {
+        let first = match self.carried.take() {
+            Some(job) => job,
+            None => self.jobs.recv().await?,
+        };
+        let mut bytes = first.bytes();
+        let mut batch = vec![first];
+        while batch.len() < BATCH_ITEMS_MAX {
+            let Ok(job) = self.jobs.try_recv() else { break };
+            bytes += job.bytes();
+            if BATCH_BYTES_MAX < bytes {
+                self.carried = Some(job);
+                break;
+            }
+            batch.push(job);
+        }
+        Some(batch)
+    }
+
+    /// Publishes a batch, in the same order again and again while that is safe and somebody waits.
+    async fn publish(&self, mut batch: Vec<Job>) {
+        let mut life = self.shard.life.clone();
+        let mut pause = PAUSE_MIN;
+        let mut may_have_run = false;
+        loop {
+            let now = Instant::now();
+            // Whoever is dropped here has been told that the outcome is unknown.
+            batch.retain(|job| now < job.deadline);
+            let Some(deadline) = batch.iter().map(|job| job.deadline).max() else { return };
+            let present = *life.borrow_and_update();
+            let input = self.input(present, &batch);
+            match PUBLISH.once::<Vec<Answer>>(&self.client, &input).await {
+                Ok(answers) => return settle(batch, answers),
+                Err(Failure::Stale) => {
+                    self.shard.stale.send_replace(present);
+                    // Either there is a new life or nobody waits: the loop finds out which.
+                    drop(timeout_at(deadline, life.changed()).await);
+                }
+                Err(Failure::Full) if !may_have_run => {
+                    return refuse(batch, &AppendError::Refused(Refusal::StorageFull));
+                }
+                Err(Failure::Full) => {
+                    return refuse(batch, &unknown("redis is full and an attempt got no answer"));
+                }
+                Err(Failure::NotNow(_)) => back_off(&mut pause).await,
+                Err(Failure::Unknown(_)) => {
+                    may_have_run = true;
+                    back_off(&mut pause).await;
+                }
+                Err(Failure::Broken(message)) => {
+                    error!(error = %message, "redis refuses to publish");
+                    return refuse(batch, &unknown(&message));
+                }
+            }
+        }
+    }
+
+    fn input(&self, life: NodeLife, batch: &[Job]) -> Input {
+        let mut input = self.shard.input(life);
+        input.number(self.shard.history.messages_per_room);
+        input.number(self.shard.kept_s());
+        let mut first_keys: HashMap<&Topic, usize> = HashMap::new();
+        for job in batch {
+            let first = *first_keys.entry(&job.topic).or_insert_with(|| {
+                let first = input.keys.len() + 1; // Lua counts from 1
+                self.add_keys(&job.topic, &mut input);
+                first
+            });
+            let what = match (job.what, &job.topic) {
+                (What::Message, _) => "message",
+                (What::Event, _) => "event",
+                (What::Close, _) => "close",
+                (What::Delete, _) => "delete",
+                (What::Signal, Topic::Room(_)) => "room_signal",
+                (What::Signal, Topic::User(_)) => "user_signal",
+            };
+            input.text(what);
+            input.number(first as u64);
+            input.text(job.topic.name());
+            input.bytes(job.mark.as_ref().map_or(&[], |mark| &mark[..]));
+            input.text(job.sender.as_ref().map_or("", UserId::as_str));
+            input.bytes(&job.body);
+        }
+        input
+    }
+
+    fn add_keys(&self, topic: &Topic, input: &mut Input) {
+        let keys = &self.shard.keys;
+        input.key(keys.interest(topic));
+        match topic {
+            Topic::Room(room) => {
+                input.key(keys.log(room));
+                input.key(keys.recent(room, Half::Even));
+                input.key(keys.recent(room, Half::Odd));
+                input.key(keys.bars(room));
+            }
+            Topic::User(_) => (),
+        }
+    }
+}
+
+async fn back_off(pause: &mut Duration) {
+    sleep(*pause).await;
+    *pause = (*pause * 2).min(PAUSE_MAX);
+}
+
+/// The script answers one for each item, in order.
+fn settle(batch: Vec<Job>, answers: Vec<Answer>) {
+    for (job, answer) in batch.into_iter().zip(answers) {
+        if job.answer.is_some() {
+            job.settle(answer.into_result());
+        }
+    }
+}
+
+fn refuse(batch: Vec<Job>, error: &AppendError) {
+    for job in batch {
+        job.settle(Err(error.clone()));
+    }
+}

@@ -1,0 +1,123 @@
+//! Clients that speak the protocol by hand.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// A Socket.IO client over a WebSocket, packet by packet.
+pub(crate) struct RawClient {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl RawClient {
+    /// Opens a session.
+    pub(crate) async fn open(address: &str) -> Self {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let (socket, _response) = connect_async(url).await.unwrap();
+        let mut client = Self { socket };
+        assert!(client.next().await.unwrap().starts_with("0{"));
+        client
+    }
+
+    /// Opens a session and connects to `/conversation`.
+    pub(crate) async fn connect(address: &str) -> Self {
+        let mut client = Self::open(address).await;
+        client.send(r#"40/conversation,{"token":"good"}"#).await;
+        let answer = client.next().await.unwrap();
+        assert!(answer.starts_with("40/conversation,{"), "{answer}");
+        client
+    }
+
+    pub(crate) async fn send(&mut self, packet: &str) {
+        self.socket.send(Message::text(packet)).await.unwrap();
+    }
+
+    /// Sends packets in one write.
+    pub(crate) async fn send_burst(&mut self, packets: impl IntoIterator<Item = String>) {
+        for packet in packets {
+            self.socket.feed(Message::text(packet)).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
+    }
+
+    /// The next packet but pings, which it answers; `None`: the connection is closed.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            let message = timeout(Duration::from_secs(20), self.socket.next()).await;
+            match message.expect("a packet within 20 s")? {
+                Ok(Message::Text(text)) if text.as_str() == "2" => self.send("3").await,
+                Ok(Message::Text(text)) => return Some(text.as_str().to_owned()),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(other) => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    /// The close frame, or that there was none.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        loop {
+            let message = timeout(Duration::from_secs(20), self.socket.next()).await;
+            match message.expect("an end within 20 s") {
+                Some(Ok(Message::Close(frame))) => return frame.map(|it| it.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+}
+
+/// Sends bytes and reads until the server closes or says no more for a second.
+pub(crate) async fn exchange(address: &str, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A refused peer may be closed in the middle of its sending.
+    let _sent = stream.write_all(request).await.is_ok();
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(Ok(read @ 1..)) = timeout(Duration::from_secs(1), stream.read(&mut chunk)).await {
+        answer.extend(&chunk[..read]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A GET with further header lines.
+pub(crate) async fn get(address: &str, target: &str, headers: &[(&str, &str)]) -> String {
+    request(address, "GET", target, headers, "").await
+}
+
+/// A request on a connection of its own.
+pub(crate) async fn request(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> String {
+    let mut text = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        text += &format!("host: {address}\r\n");
+    }
+    if !body.is_empty() {
+        text += &format!("content-length: {}\r\n", body.len());
+    }
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    exchange(address, format!("{text}\r\n{body}").as_bytes()).await
+}
+
+/// The number in an answer's first line.
+pub(crate) fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0)
+}
+
+/// Opens a polling session; its id.
+pub(crate) async fn open_polling(address: &str) -> String {
+    let answer = get(address, "/socket.io/?EIO=4&transport=polling", &[]).await;
+    let (_, rest) = answer.split_once("\"sid\":\"").expect(&answer);
+    rest.split('"').next().unwrap().to_owned()
+}

@@ -1,0 +1,26 @@
+//! The cluster from outside: real node processes over real Redis processes, driven by clients that
+//! know nothing but the wire. Each test starts its own cluster, so all can run side by side.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "test code fails by panicking, and its tasks end with the runtime of their test"
+)]
+
+mod drain;
+mod harness;
+mod heartbeat;
+mod limits;
+mod messages;
+mod node_loss;
+mod order;
+mod presence;
+mod receipts;
+mod redis_down;
+mod refusals;
+mod repair;
+mod resume;
+mod slow;
+mod tokens;
+mod typing;
