@@ -112,6 +112,7 @@ impl Client {
         let mut failures = 0;
         let mut attempt = 0;
         while !stop.is_cancelled() {
+            let mut is_meant = false;
             let pause = match self.dial(attempt).await {
                 Ok(socket) => {
                     failures = 0;
@@ -122,7 +123,10 @@ impl Client {
                     }
                     match end {
                         End::Stopped => return,
-                        End::Cut { until } => until.saturating_sub(self.world.now()),
+                        End::Cut { until } => {
+                            is_meant = true;
+                            until.saturating_sub(self.world.now())
+                        }
                         End::Lost(error) => {
                             self.world.meters.count(Count::Losses);
                             self.world.meters.code(&format!("lost: {error}"));
@@ -144,6 +148,9 @@ impl Client {
                 return;
             }
             self.skip_absences();
+            if is_meant {
+                self.skip_rhythms();
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod history;
 mod ledger;
 mod meters;
 mod process;
+mod report;
 mod run;
 mod scenario;
 mod screen;
@@ -25,6 +26,7 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command, Options, Run};
 use crate::dialect::Offer;
+use crate::report::Report;
 use crate::run::{Outcome, Plan};
 use crate::screen::Progress;
 use crate::wire::target::Target;
@@ -97,7 +99,15 @@ fn settings(options: &Options, targets: Vec<Target>, secret: &str, offer: Offer)
 }
 
 fn publish(options: &Options, outcome: &Outcome) -> Result<bool, String> {
-    let title = format!("{:?}", options.scenario);
+    let title = options.scenario.to_string();
     screen::print(&screen::report(&title, outcome));
+    let report = Report::new(&title, outcome);
+    let unwritten = |error: std::io::Error| format!("cannot write the report: {error}");
+    if let Some(file) = &options.json {
+        report.write_json(file).map_err(unwritten)?;
+    }
+    if let Some(file) = &options.html {
+        report.write_page(file).map_err(unwritten)?;
+    }
     Ok(outcome.is_good())
 }

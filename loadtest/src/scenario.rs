@@ -1,6 +1,9 @@
 //! The shapes of load: each makes the plans of all clients from a few numbers.
 
+use std::fmt;
 use std::time::Duration;
+
+use clap::ValueEnum;
 
 use crate::behaviour::{Absence, Away, Behaviour, Rhythm, Share};
 use crate::history::{RoomIndex, UserIndex};
@@ -54,6 +57,13 @@ pub(crate) struct Usual {
     pub(crate) seconds: u64,
     pub(crate) connects_per_second: f64,
     pub(crate) message_bytes: usize,
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |it| it.get_name()))
+    }
 }
 
 impl Scenario {
@@ -232,8 +242,6 @@ impl Load {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
-
     use super::*;
 
     fn load(scenario: Scenario) -> Load {

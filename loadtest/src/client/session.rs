@@ -156,10 +156,7 @@ impl<'a> Session<'a> {
     async fn go_away(&mut self, absence: Absence) -> Result<Option<End>, SocketError> {
         let until = absence.at + absence.lasting;
         match absence.how {
-            Away::Cut => {
-                self.client.skip_rhythms();
-                return Ok(Some(End::Cut { until }));
-            }
+            Away::Cut => return Ok(Some(End::Cut { until })),
             Away::Asleep => self.socket.forgive_silence(absence.lasting),
             Away::Left => self.leave().await?,
         }

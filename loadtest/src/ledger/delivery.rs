@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::Serialize;
+
 use crate::dialect::Offer;
 use crate::history::{History, Mid, RoomIndex, What};
 use crate::ledger::Evidence;
@@ -9,7 +11,7 @@ use crate::ledger::finding::Findings;
 use crate::ledger::sends::Sends;
 
 /// Tellings: a message to one listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Delivery {
     /// Due to clients that were connected at the end, from their first join on; own messages and
     /// those without an acknowledgement, where there are any, are left out.

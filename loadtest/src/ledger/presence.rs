@@ -37,6 +37,10 @@ impl Last {
                 What::Left { room } => {
                     last.rooms.remove(room);
                     last.changed_us = event.at_us;
+                    // Who is in no room is told nothing: what it knew may be old when it comes back.
+                    if last.rooms.is_empty() {
+                        last.told.clear();
+                    }
                 }
                 What::Online { user } => {
                     last.told.insert(*user, true);

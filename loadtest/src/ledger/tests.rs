@@ -349,6 +349,19 @@ fn phantom_online() {
 }
 
 #[test]
+fn who_left_its_rooms_knows_nobody() {
+    check(
+        |it| {
+            remove(it, 0, &What::Offline { user: 2 });
+            add(it, 0, 30, What::Left { room: 0 });
+            add(it, 0, 31, joined(0, 6, 0, false));
+            add(it, 0, 31, What::Online { user: 1 });
+        },
+        &[],
+    );
+}
+
+#[test]
 fn missing_online() {
     check(|it| add(it, 0, 30, What::Offline { user: 1 }), &[Class::MissingOnline]);
     check(|it| remove(it, 0, &What::Online { user: 1 }), &[Class::MissingOnline]);
