@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cluster::fault::Fault;
+use crate::cluster::redis::Fsync;
 use crate::dialect::Dialect;
 use crate::scenario::{Load, Scenario};
 use crate::wire::target::Target;
@@ -25,6 +27,35 @@ pub(crate) enum Command {
     Run(Run),
     /// Run a scenario against another server of the same protocol, without what only Parlance offers
     Compare(Run),
+    /// Start Redis and nodes on this machine, run a scenario against them, and break things meanwhile
+    Cluster(Cluster),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) nodes: u8,
+    /// The node's binary [default: `parlance` beside this program, else on the search path]
+    #[arg(long)]
+    pub(crate) parlance: Option<PathBuf>,
+    /// How often Redis writes to the disk
+    #[arg(long, value_enum, default_value = "always")]
+    pub(crate) fsync: Fsync,
+    /// Put haproxy before the nodes
+    #[arg(long)]
+    pub(crate) haproxy: bool,
+    /// A fault; several take turns
+    #[arg(long = "fault", value_enum)]
+    pub(crate) faults: Vec<Fault>,
+    /// Seconds from one fault to the next
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) every: u64,
+    /// Seconds that a fault lasts, if it is one that lasts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub(crate) fault_seconds: u64,
+    #[command(flatten)]
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]

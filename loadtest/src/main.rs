@@ -6,6 +6,7 @@ mod arguments;
 mod audit;
 mod behaviour;
 mod client;
+mod cluster;
 mod content;
 mod dialect;
 mod history;
@@ -21,13 +22,17 @@ mod world;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command, Options, Run};
+use crate::cluster::fault::{Course, inject};
+use crate::cluster::launched::beside;
+use crate::cluster::{Cluster, Wanted};
 use crate::dialect::Offer;
 use crate::report::Report;
-use crate::run::{Outcome, Plan};
+use crate::run::{Faults, Outcome, Plan, Watched};
 use crate::screen::Progress;
 use crate::wire::target::Target;
 use crate::wire::token::{Mint, unix_seconds};
@@ -70,7 +75,44 @@ async fn carry_out(command: Command) -> Result<bool, String> {
     match command {
         Command::Run(run) => against(run, Offer::Full).await,
         Command::Compare(run) => against(run, Offer::Bare).await,
+        Command::Cluster(wanted) => against_cluster(wanted).await,
     }
+}
+
+async fn against_cluster(wanted: arguments::Cluster) -> Result<bool, String> {
+    let progress = Progress::new();
+    progress.say("starting the cluster");
+    let watched = Watched::default();
+    let kind = Wanted {
+        nodes: usize::from(wanted.nodes),
+        parlance: wanted.parlance.unwrap_or_else(|| beside("parlance")),
+        fsync: wanted.fsync,
+        is_behind_haproxy: wanted.haproxy,
+    };
+    let cluster = Cluster::start(&kind, Arc::clone(&watched)).await;
+    let cluster = cluster.map_err(|error| error.to_string())?;
+    let load = wanted.options.load();
+    let every = Duration::from_secs(wanted.every);
+    let course = Course {
+        faults: wanted.faults,
+        first: load.from() + every / 2,
+        every,
+        lasting: Duration::from_secs(wanted.fault_seconds),
+        until: load.until(),
+    };
+    let settings = settings(&wanted.options, cluster.targets(), cluster::SECRET, Offer::Full);
+    let cluster = Arc::new(tokio::sync::Mutex::new(cluster));
+    let faults: Faults = Box::pin(inject(Arc::clone(&cluster), course));
+    let plan = Plan { settings, load, watched, faults: Some(faults) };
+    let outcome = run::run(plan, &progress).await;
+    progress.end();
+    let is_good = publish(&wanted.options, &outcome.map_err(|error| error.to_string())?)?;
+    if !is_good {
+        for words in cluster.lock().await.last_words() {
+            screen::complain(&words);
+        }
+    }
+    Ok(is_good)
 }
 
 async fn against(run: Run, offer: Offer) -> Result<bool, String> {

@@ -1,6 +1,6 @@
 //! Who was told as online at the end, against who was there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::dialect::Offer;
 use crate::history::{History, RoomIndex, UserIndex, What};
@@ -8,8 +8,8 @@ use crate::ledger::Evidence;
 use crate::ledger::finding::{Class, Findings};
 use crate::world::micros;
 
-/// A joiner is told about so many members; in larger rooms it may not know who was there before.
-const TOLD_AT_JOIN_MAX: usize = 200;
+/// Rooms that more users than this were in are not judged: servers tell presence for so many only.
+const USERS_MAX: usize = 200;
 
 /// A client as it was at the end.
 #[derive(Debug, Default)]
@@ -65,7 +65,6 @@ impl Last {
 #[derive(Debug, Default)]
 struct User {
     is_up: bool,
-    rooms: BTreeMap<RoomIndex, u64>,
     changed_us: u64,
 }
 
@@ -78,32 +77,36 @@ pub(crate) fn check(evidence: &Evidence, findings: &mut Findings) {
     let Some(settled_us) = evidence.end_us.checked_sub(bound) else { return };
     let clients: Vec<Last> = evidence.histories.iter().map(Last::of).collect();
     let mut users: HashMap<UserIndex, User> = HashMap::new();
-    let mut members: BTreeMap<RoomIndex, HashSet<UserIndex>> = BTreeMap::new();
+    let mut members: BTreeMap<RoomIndex, BTreeSet<UserIndex>> = BTreeMap::new();
     for (history, last) in evidence.histories.iter().zip(&clients) {
         let user = users.entry(history.user).or_default();
         user.is_up |= last.is_up;
         user.changed_us = user.changed_us.max(last.changed_us);
-        for (room, since) in &last.rooms {
-            user.rooms.insert(*room, *since);
+        for room in last.rooms.keys() {
             members.entry(*room).or_default().insert(history.user);
         }
     }
+    let is_settled =
+        |user: &UserIndex| users.get(user).is_some_and(|it| it.changed_us < settled_us);
+    let large = large_rooms(&evidence.histories);
     for (client, (history, last)) in evidence.histories.iter().zip(&clients).enumerate() {
+        if rooms_of(history).any(|it| large.contains(&it)) {
+            continue;
+        }
         let mut told: Vec<_> = last.told.iter().filter(|it| *it.0 != history.user).collect();
         told.sort();
-        for (user, is_online) in told {
-            let Some(truth) = users.get(user).filter(|it| it.changed_us < settled_us) else {
-                continue;
-            };
-            if *is_online && !truth.is_up {
+        for (user, is_online) in told.into_iter().filter(|it| is_settled(it.0)) {
+            if *is_online && !users.get(user).is_some_and(|it| it.is_up) {
                 findings.add(Class::PhantomOnline, || {
                     format!("client {client} believes that user {user} is online")
                 });
             }
         }
-        let expected = expected(last, settled_us, &members, &users);
-        for user in expected.into_iter().filter(|it| *it != history.user) {
-            if last.told.get(&user) != Some(&true) {
+        let entered = last.rooms.iter().filter(|it| *it.1 < settled_us);
+        let present: BTreeSet<UserIndex> =
+            entered.filter_map(|it| members.get(it.0)).flatten().copied().collect();
+        for user in present.iter().filter(|it| **it != history.user && is_settled(it)) {
+            if last.told.get(user) != Some(&true) {
                 findings.add(Class::MissingOnline, || {
                     format!("client {client} does not know that user {user} is online")
                 });
@@ -112,26 +115,31 @@ pub(crate) fn check(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// Whom a client has to know as online, in order.
-fn expected(
-    last: &Last,
-    settled_us: u64,
-    members: &BTreeMap<RoomIndex, HashSet<UserIndex>>,
-    users: &HashMap<UserIndex, User>,
-) -> Vec<UserIndex> {
-    let mut expected = Vec::new();
-    for (room, entered_us) in last.rooms.iter().filter(|it| *it.1 < settled_us) {
-        let Some(members) = members.get(room) else { continue };
-        let is_small = members.len() <= TOLD_AT_JOIN_MAX;
-        let is_due = |user: &&UserIndex| {
-            users.get(*user).is_some_and(|it| {
-                let since = it.rooms.get(room).copied().unwrap_or(u64::MAX);
-                it.changed_us < settled_us && (is_small || *entered_us < since)
-            })
-        };
-        expected.extend(members.iter().filter(is_due));
+fn rooms_of(history: &History) -> impl Iterator<Item = RoomIndex> {
+    history.events.iter().filter_map(|it| match &it.what {
+        What::Joined(joined) => Some(joined.room),
+        What::Up
+        | What::Down
+        | What::Left { .. }
+        | What::Reset(_)
+        | What::Tried { .. }
+        | What::Acked { .. }
+        | What::Refused { .. }
+        | What::Unknown { .. }
+        | What::Heard { .. }
+        | What::Foreign { .. }
+        | What::Online { .. }
+        | What::Offline { .. } => None,
+    })
+}
+
+fn large_rooms(histories: &[History]) -> BTreeSet<RoomIndex> {
+    let mut visitors: BTreeMap<RoomIndex, HashSet<UserIndex>> = BTreeMap::new();
+    for history in histories {
+        for room in rooms_of(history) {
+            visitors.entry(room).or_default().insert(history.user);
+        }
     }
-    expected.sort_unstable();
-    expected.dedup();
-    expected
+    let large = visitors.into_iter().filter(|(_, users)| USERS_MAX < users.len());
+    large.map(|(room, _)| room).collect()
 }
