@@ -121,6 +121,10 @@ pub(crate) struct Options {
     /// Length of a message
     #[arg(long, value_parser = clap::value_parser!(u32).range(64..=900_000))]
     bytes: Option<u32>,
+    /// Percentage of messages that are sent once more under the same number after their
+    /// acknowledgement
+    #[arg(long, default_value_t = 1.0, value_parser = percentage)]
+    pub(crate) repeats: f64,
     /// The protocol that the clients speak
     #[arg(long, value_enum, default_value = "conversation")]
     pub(crate) dialect: Dialect,
@@ -139,6 +143,14 @@ fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|error| format!("{error}"))?;
     let is_fine = (0.001..=1_000_000.0).contains(&number);
     is_fine.then_some(number).ok_or_else(|| "not between 0.001 and 1000000".to_owned())
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    (0.0..=100.0)
+        .contains(&number)
+        .then_some(number)
+        .ok_or_else(|| "not between 0 and 100".to_owned())
 }
 
 impl Options {

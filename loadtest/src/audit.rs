@@ -82,7 +82,11 @@ impl Auditor {
                 Ok(page) => (page.head, None),
                 Err(error) => (Position { epoch: 0, seq: 0 }, Some(error.to_string())),
             };
+            let is_lost = fault.is_some();
             auditor.rooms.push((room, RoomLog { start, entries: Vec::new(), fault }, start));
+            if is_lost {
+                break;
+            }
         }
         auditor.socket = None;
         auditor

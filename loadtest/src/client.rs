@@ -63,6 +63,8 @@ struct Draft {
     room: RoomIndex,
     due_us: u64,
     attempts: u32,
+    /// It was acknowledged, and is sent again to see whether it is stored again.
+    is_repeat: bool,
 }
 
 impl Draft {
@@ -217,6 +219,11 @@ impl Client {
     fn retry(&mut self, draft: Draft, pause: Duration) {
         self.note(What::Unknown { mid: draft.mid });
         self.world.meters.count(Count::Unknown);
+        self.queue(draft, pause);
+    }
+
+    /// The message is sent again, in its turn.
+    fn queue(&mut self, draft: Draft, pause: Duration) {
         self.retry_at = self.world.now() + pause;
         let place = self.retries.partition_point(|it| it.mid < draft.mid);
         self.retries.insert(place, draft);

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser;
+use rustix::process::{Resource, getrlimit};
 
 use crate::arguments::{Arguments, Command, Options, Run};
 use crate::cluster::fault::{Course, inject};
@@ -72,6 +73,10 @@ fn main() -> ExitCode {
 
 /// Whether everything held; the error says what is missing.
 async fn carry_out(command: Command) -> Result<bool, String> {
+    let (Command::Run(Run { options, .. })
+    | Command::Compare(Run { options, .. })
+    | Command::Cluster(arguments::Cluster { options, .. })) = &command;
+    check_descriptors(options.load().clients)?;
     match command {
         Command::Run(run) => against(run, Offer::Full).await,
         Command::Compare(run) => against(run, Offer::Bare).await,
@@ -126,6 +131,21 @@ async fn against(run: Run, offer: Offer) -> Result<bool, String> {
     publish(&run.options, &outcome.map_err(|error| error.to_string())?)
 }
 
+/// Beside the clients' sockets: logs, pipes, auditors.
+const DESCRIPTORS_SPARE: u64 = 200;
+
+/// Whether this process may open a socket for every client.
+fn check_descriptors(clients: u32) -> Result<(), String> {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let needed = u64::from(clients) + DESCRIPTORS_SPARE;
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(format!(
+        "{clients} clients need {needed} descriptors, and the limit is {limit} (ulimit -n)"
+    ))
+}
+
 fn settings(options: &Options, targets: Vec<Target>, secret: &str, offer: Offer) -> Settings {
     // Two runs within a second have other processes.
     let run = unix_seconds().wrapping_mul(31).wrapping_add(u64::from(std::process::id()));
@@ -136,6 +156,7 @@ fn settings(options: &Options, targets: Vec<Target>, secret: &str, offer: Offer)
         dialect: options.dialect,
         offer,
         message_bytes: options.message_bytes(),
+        repeats: options.repeats / 100.0,
         rooms: options.load().rooms,
     }
 }

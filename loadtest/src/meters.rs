@@ -17,6 +17,8 @@ pub(crate) enum Count {
     Refused,
     /// Attempts without an outcome; each was tried again.
     Unknown,
+    /// Messages that were sent again on purpose, though they were acknowledged.
+    Repeated,
     Delivered,
     TypingTold,
     TypingHeard,
@@ -32,11 +34,12 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Tried,
         Self::Acked,
         Self::Refused,
         Self::Unknown,
+        Self::Repeated,
         Self::Delivered,
         Self::TypingTold,
         Self::TypingHeard,
@@ -54,6 +57,7 @@ impl Count {
             Self::Acked => "acked",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
+            Self::Repeated => "repeated",
             Self::Delivered => "delivered",
             Self::TypingTold => "typing_told",
             Self::TypingHeard => "typing_heard",

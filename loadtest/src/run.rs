@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +83,14 @@ pub(crate) enum RunError {
 }
 
 impl Outcome {
+    /// The longest run of whole seconds in which messages were due and none was acknowledged.
+    pub(crate) fn longest_silence(&self) -> usize {
+        let due = self.load.from().as_secs_f64() + 1.0..self.load.until().as_secs_f64();
+        let seconds = self.timeline.seconds.iter().filter(|it| due.contains(&it.at));
+        let acked: Vec<u64> = seconds.map(|it| it.counts[Count::Acked as usize]).collect();
+        acked.split(|it| 0 < *it).map(<[u64]>::len).max().unwrap_or(0)
+    }
+
     /// No rule was broken, nothing was left open, and every fault acted.
     pub(crate) fn is_good(&self) -> bool {
         let is_proven = self.marks.iter().all(|it| it.proof.is_some());
@@ -183,13 +192,13 @@ impl Course<'_> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut marks, mut is_calm) = (Vec::new(), faults.is_none());
         let mut faults: Faults = faults.unwrap_or_else(|| Box::pin(std::future::pending()));
-        let interrupted = tokio::signal::ctrl_c();
+        let interrupted = interrupted();
         tokio::pin!(interrupted);
         let mut calm_at = Duration::ZERO;
         loop {
             tokio::select! {
                 biased;
-                _ = &mut interrupted => return (marks, Some("interrupted")),
+                () = &mut interrupted => return (marks, Some("interrupted")),
                 done = &mut faults, if !is_calm => {
                     (marks, is_calm) = (done, true);
                     calm_at = self.world.now();
@@ -229,5 +238,16 @@ impl Course<'_> {
         let is_open = 0 < self.world.open_sends.load(std::sync::atomic::Ordering::Relaxed);
         let is_quiet = QUIET <= self.world.quiet() && !is_open;
         SETTLE_MAX <= since || (is_quiet && self.load.scenario.settle() <= since)
+    }
+}
+
+/// Ctrl-C or SIGTERM. Where signals cannot be heard, they end the process as usual.
+async fn interrupted() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => (),
+            _ = terminated.recv() => (),
+        },
+        Err(_) => std::future::pending().await,
     }
 }

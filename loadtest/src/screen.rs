@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::dialect::Offer;
 use crate::meters::{Count, Quantiles, Timed};
 use crate::run::Outcome;
 
@@ -131,6 +132,10 @@ fn judgement(outcome: &Outcome) -> String {
         text.push('\n');
     };
     add(format!("told {} of {} due{}", delivery.told, delivery.expected, percent(outcome)));
+    let silence = outcome.longest_silence();
+    if outcome.world.offer == Offer::Full && 0 < silence {
+        add(format!("longest time without an acknowledgement: {silence} s"));
+    }
     if 0 < outcome.open_sends {
         add(format!("{} messages had no outcome at the end", outcome.open_sends));
     }
@@ -146,6 +151,10 @@ fn judgement(outcome: &Outcome) -> String {
     if outcome.is_good() {
         #[expect(clippy::cast_precision_loss, reason = "a bound, not a count")]
         let bound = 3.0 / acked.max(1) as f64;
+        if outcome.world.offer == Offer::Bare {
+            add("no rule broken of those that hold for any server of the protocol".to_owned());
+            return text;
+        }
         add(format!(
             "the ledger holds: 0 of {acked} acknowledged messages lost (95 %: below {bound:.1e})"
         ));

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) dialect: Dialect,
     pub(crate) offer: Offer,
     pub(crate) message_bytes: usize,
+    /// The share of acknowledged messages that are sent once more, from 0 to 1.
+    pub(crate) repeats: f64,
     pub(crate) rooms: Vec<Room>,
     room_numbers: HashMap<String, RoomIndex>,
     mids: AtomicU32,
@@ -55,6 +57,7 @@ pub(crate) struct Settings {
     pub(crate) dialect: Dialect,
     pub(crate) offer: Offer,
     pub(crate) message_bytes: usize,
+    pub(crate) repeats: f64,
     pub(crate) rooms: RoomIndex,
 }
 
@@ -71,6 +74,7 @@ impl World {
             dialect: settings.dialect,
             offer: settings.offer,
             message_bytes: settings.message_bytes,
+            repeats: settings.repeats,
             rooms: rooms.collect(),
             room_numbers: (0..settings.rooms).map(|it| (name(it), it)).collect(),
             mids: AtomicU32::new(0),
@@ -160,6 +164,7 @@ mod tests {
             dialect: Dialect::Conversation,
             offer: Offer::Full,
             message_bytes: 0,
+            repeats: 0.0,
             rooms: 3,
         });
         assert_eq!(world.user_number(&world.user_name(17)), Some(17));

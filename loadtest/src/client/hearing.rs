@@ -122,7 +122,7 @@ impl Session<'_> {
             }
             (Question::Join { .. }, Answer::Refused(no)) => self.join_refused(&no),
             (Question::Leave { room }, Answer::Done) => self.client.note(What::Left { room }),
-            (Question::Send(draft), Answer::Sent { id, seq }) => self.sent(&draft, &id, seq),
+            (Question::Send(draft), Answer::Sent { id, seq }) => self.sent(draft, &id, seq),
             (Question::Send(draft), Answer::Refused(no)) => self.send_refused(draft, &no),
             (Question::Send(draft), Answer::Joined { .. } | Answer::Done) => {
                 self.odd("acknowledgement of a message without its place");
@@ -164,15 +164,23 @@ impl Session<'_> {
         self.join_at = Some(self.client.world.now() + pause.min(ASK_MAX));
     }
 
-    fn sent(&mut self, draft: &Draft, id: &str, seq: u64) {
+    fn sent(&mut self, mut draft: Draft, id: &str, seq: u64) {
         self.sends_in_flight -= 1;
         let world = Arc::clone(&self.client.world);
+        let seq = u32::try_from(seq).unwrap_or(u32::MAX);
+        self.client.note(What::Acked { mid: draft.mid, seq, id: id_hash(id) });
+        if draft.is_repeat {
+            world.meters.count(Count::Repeated);
+            return self.client.settle();
+        }
         world.meters.count(Count::Acked);
         let late = micros(world.now()).saturating_sub(draft.due_us);
         world.meters.time(self.client.index, Timed::Ack, late);
         world.room(draft.room).acked.fetch_add(1, Ordering::Relaxed);
-        let seq = u32::try_from(seq).unwrap_or(u32::MAX);
-        self.client.note(What::Acked { mid: draft.mid, seq, id: id_hash(id) });
+        if self.client.chance.f64() < world.repeats {
+            draft.is_repeat = true;
+            return self.client.queue(draft, Duration::ZERO);
+        }
         self.client.settle();
     }
 

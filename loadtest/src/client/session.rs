@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
             client.next_seat = (client.next_seat + 1) % client.seats.len();
             let (mid, due_us) = (client.world.mint_mid(), micros(due));
             client.world.open_sends.fetch_add(1, Ordering::Relaxed);
-            self.send(Draft { mid, room, due_us, attempts: 0 }).await?;
+            self.send(Draft { mid, room, due_us, attempts: 0, is_repeat: false }).await?;
         }
         if take_due(&mut self.client.plan.typing, now).is_some() {
             self.type_on().await?;

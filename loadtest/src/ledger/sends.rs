@@ -12,6 +12,7 @@ pub(crate) struct Send {
     /// The sender's connection of the first attempt, counted from 1.
     pub(crate) connection: u32,
     pub(crate) tried_us: u64,
+    /// Up to its acknowledgement.
     pub(crate) attempts: u32,
     pub(crate) refusals: u32,
     pub(crate) acked: Option<Acked>,
@@ -55,7 +56,8 @@ impl Sends {
                             refusals: 0,
                             acked: None,
                         });
-                        send.attempts += 1;
+                        // What is sent again after its acknowledgement changes nothing.
+                        send.attempts += u32::from(send.acked.is_none());
                     }
                     What::Refused { mid } => {
                         if let Some(send) = sends.slot(mid) {
