@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use figment::providers::{Format, Serialized, Toml};
+use figment::providers::Serialized;
 use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
@@ -155,15 +155,13 @@ fn with_file(figment: Figment, path: &Path) -> Result<Figment, Mistake> {
         |cause: String| Mistake { setting: path.display().to_string(), origin: None, cause };
     let text = std::fs::read_to_string(path)
         .map_err(|error| mistake(format!("cannot be read: {error}")))?;
-    let data = Toml::string(&text).data();
-    let dict = data.map_err(|error| mistake(format!("is no TOML: {error}")))?;
-    let origin = path.display().to_string();
-    Ok(figment.merge(File { dict, origin }))
+    let dict = toml::from_str(&text).map_err(|error| mistake(format!("is no TOML: {error}")))?;
+    Ok(figment.merge(File { dict, origin: path.display().to_string() }))
 }
 
 /// The settings of a file, named after it.
 struct File {
-    dict: Map<Profile, Dict>,
+    dict: Dict,
     origin: String,
 }
 
@@ -173,7 +171,7 @@ impl Provider for File {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        Ok(self.dict.clone())
+        Ok(Profile::Default.collect(self.dict.clone()))
     }
 }
 

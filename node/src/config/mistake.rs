@@ -60,6 +60,7 @@ pub(super) fn cause(kind: &Kind, setting: &str, known: &[&str]) -> String {
 fn in_words(expected: &str) -> &str {
     match expected {
         "u16" | "u32" | "u64" | "usize" => "a whole number, not negative and not too large",
+        "a nonzero usize" => "a whole number, at least 1",
         "string" | "a string" | "path string" => "a text",
         "a sequence" => "a list",
         expected if expected.starts_with("struct ") => "a section with settings of its own",

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn an_older_or_repeated_version_is_no_news() {
         let (mut roster, ann) = (Roster::default(), participant("ann"));
-        roster.enter(ann.clone());
+        roster.enter(ann);
         assert!(roster.status(&presence("ann", 5, Status::Busy), true).is_some());
         assert_eq!(roster.status(&presence("ann", 4, Status::Offline), false), None);
         assert_eq!(roster.status(&presence("ann", 5, Status::Busy), false), None);

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::server::{Server, echo};
 
-/// A script of `tests/javascript` that prints one line for each thing that happens.
+/// A script of `tests/js` that prints one line for each thing that happens.
 pub(crate) struct Script {
     lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
@@ -18,11 +18,11 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn run(name: &str, arguments: &[&str]) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/js");
         let installed = folder.join("node_modules/socket.io-client");
         assert!(installed.is_dir(), "run `npm ci` in {} first", folder.display());
         let mut process = Command::new("node")
-            .arg(folder.join(name))
+            .arg(folder.join("wire").join(name))
             .args(arguments)
             .stdout(Stdio::piped())
             .kill_on_drop(true)

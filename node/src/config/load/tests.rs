@@ -174,7 +174,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
     heartbeat (parlance.toml): has to be a section with settings of its own
     limits.events_per_second (parlance.toml): has to be a whole number, not negative and not too large
     limits.message_byte (parlance.toml): is no setting: did you mean limits.message_bytes?
-    limits.message_bytes (environment variable PARLANCE_LIMITS__MESSAGE_BYTES): has to be a whole number, not negative and not too large
+    limits.message_bytes (environment variable PARLANCE_LIMITS__MESSAGE_BYTES): has to be a whole number, at least 1
     listen (environment variable PORT): has to be address:port, like 0.0.0.0:3000
     log.level (environment variable LOG_LEVEL): `verbose` is no level: write off, error, warn, info, debug or trace, and for one module more `module=level`, with commas between
     redis_url (environment variable PARLANCE_REDIS_URL): is no setting: did you mean redis.url?
