@@ -26,6 +26,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use rustix::process::{Resource, getrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Options, Run};
 use crate::cluster::fault::{Course, inject};
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_UNAVAILABLE);
         }
     };
-    match runtime.block_on(carry_out(arguments.command)) {
+    match runtime.block_on(supervise(arguments.command)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -71,20 +73,50 @@ fn main() -> ExitCode {
     }
 }
 
+/// A first Ctrl-C or SIGTERM ends the run in order; a second one drops everything at once, which
+/// also ends every process that was started.
+async fn supervise(command: Command) -> Result<bool, String> {
+    let interrupt = CancellationToken::new();
+    let interrupted = async {
+        signalled().await;
+        interrupt.cancel();
+        signalled().await;
+    };
+    tokio::select! {
+        biased;
+        result = carry_out(command, interrupt.clone()) => result,
+        () = interrupted => Err("interrupted twice".to_owned()),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM. Where signals cannot be heard, they end the process as usual.
+async fn signalled() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => (),
+            _ = terminated.recv() => (),
+        },
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// Whether everything held; the error says what is missing.
-async fn carry_out(command: Command) -> Result<bool, String> {
+async fn carry_out(command: Command, interrupt: CancellationToken) -> Result<bool, String> {
     let (Command::Run(Run { options, .. })
     | Command::Compare(Run { options, .. })
     | Command::Cluster(arguments::Cluster { options, .. })) = &command;
     check_descriptors(options.load().clients)?;
     match command {
-        Command::Run(run) => against(run, Offer::Full).await,
-        Command::Compare(run) => against(run, Offer::Bare).await,
-        Command::Cluster(wanted) => against_cluster(wanted).await,
+        Command::Run(run) => against(run, Offer::Full, interrupt).await,
+        Command::Compare(run) => against(run, Offer::Bare, interrupt).await,
+        Command::Cluster(wanted) => against_cluster(wanted, interrupt).await,
     }
 }
 
-async fn against_cluster(wanted: arguments::Cluster) -> Result<bool, String> {
+async fn against_cluster(
+    wanted: arguments::Cluster,
+    interrupt: CancellationToken,
+) -> Result<bool, String> {
     let progress = Progress::new();
     progress.say("starting the cluster");
     let watched = Watched::default();
@@ -94,7 +126,10 @@ async fn against_cluster(wanted: arguments::Cluster) -> Result<bool, String> {
         fsync: wanted.fsync,
         is_behind_haproxy: wanted.haproxy,
     };
-    let cluster = Cluster::start(&kind, Arc::clone(&watched)).await;
+    let cluster = tokio::select! {
+        () = interrupt.cancelled() => return Err("interrupted before the start".to_owned()),
+        started = Cluster::start(&kind, Arc::clone(&watched)) => started,
+    };
     let cluster = cluster.map_err(|error| error.to_string())?;
     let load = wanted.options.load();
     let every = Duration::from_secs(wanted.every);
@@ -104,11 +139,12 @@ async fn against_cluster(wanted: arguments::Cluster) -> Result<bool, String> {
         every,
         lasting: Duration::from_secs(wanted.fault_seconds),
         until: load.until(),
+        interrupt: interrupt.clone(),
     };
     let settings = settings(&wanted.options, cluster.targets(), cluster::SECRET, Offer::Full);
     let cluster = Arc::new(tokio::sync::Mutex::new(cluster));
     let faults: Faults = Box::pin(inject(Arc::clone(&cluster), course));
-    let plan = Plan { settings, load, watched, faults: Some(faults) };
+    let plan = Plan { settings, load, watched, faults: Some(faults), interrupt };
     let outcome = run::run(plan, &progress).await;
     progress.end();
     let is_good = publish(&wanted.options, &outcome.map_err(|error| error.to_string())?)?;
@@ -120,11 +156,11 @@ async fn against_cluster(wanted: arguments::Cluster) -> Result<bool, String> {
     Ok(is_good)
 }
 
-async fn against(run: Run, offer: Offer) -> Result<bool, String> {
+async fn against(run: Run, offer: Offer, interrupt: CancellationToken) -> Result<bool, String> {
     let secret = run.secret.read().map_err(|error| format!("cannot read the secret: {error}"))?;
     let settings = settings(&run.options, run.urls, &secret, offer);
     let watched = Arc::new(Mutex::new(run.pids));
-    let plan = Plan { settings, load: run.options.load(), watched, faults: None };
+    let plan = Plan { settings, load: run.options.load(), watched, faults: None, interrupt };
     let progress = Progress::new();
     let outcome = run::run(plan, &progress).await;
     progress.end();

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -56,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) load: Load,
     pub(crate) watched: Watched,
     pub(crate) faults: Option<Faults>,
+    /// Ends the run before its time, in order.
+    pub(crate) interrupt: CancellationToken,
 }
 
 /// What came of it.
@@ -78,6 +79,8 @@ pub(crate) struct Outcome {
 pub(crate) enum RunError {
     #[error("cannot read the rooms before the run: {0}")]
     Rooms(String),
+    #[error("interrupted before the start")]
+    Interrupted,
     #[error("cannot sign a token: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),
 }
@@ -100,9 +103,12 @@ impl Outcome {
 
 /// Runs a load against servers to its end.
 pub(crate) async fn run(plan: Plan, progress: &Progress) -> Result<Outcome, RunError> {
-    let Plan { settings, load, watched, faults } = plan;
+    let Plan { settings, load, watched, faults, interrupt } = plan;
     let mut world = World::new(settings);
-    let auditors = open(&world, progress).await?;
+    let auditors = tokio::select! {
+        () = interrupt.cancelled() => return Err(RunError::Interrupted),
+        opened = open(&world, progress) => opened?,
+    };
     world.start = Instant::now();
     let world = Arc::new(world);
     let stop = CancellationToken::new();
@@ -118,8 +124,10 @@ pub(crate) async fn run(plan: Plan, progress: &Progress) -> Result<Outcome, RunE
     for auditor in auditors {
         audits.spawn(auditor.run(Arc::clone(&world), audit_stop.clone()));
     }
+    let timeline = Timeline::new();
+    let world_of_course = Arc::clone(&world);
     let mut course =
-        Course { world: Arc::clone(&world), load, watched, timeline: Timeline::new(), progress };
+        Course { world: world_of_course, load, watched, timeline, interrupt, progress };
     let (marks, cut_short) = course.follow(faults).await;
     let end_us = micros(world.now());
     let open_sends = world.open_sends.load(std::sync::atomic::Ordering::Relaxed);
@@ -179,6 +187,7 @@ struct Course<'a> {
     load: Load,
     watched: Watched,
     timeline: Timeline,
+    interrupt: CancellationToken,
     progress: &'a Progress,
 }
 
@@ -192,13 +201,15 @@ impl Course<'_> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut marks, mut is_calm) = (Vec::new(), faults.is_none());
         let mut faults: Faults = faults.unwrap_or_else(|| Box::pin(std::future::pending()));
-        let interrupted = interrupted();
-        tokio::pin!(interrupted);
         let mut calm_at = Duration::ZERO;
+        let mut cut_short = None;
         loop {
             tokio::select! {
                 biased;
-                () = &mut interrupted => return (marks, Some("interrupted")),
+                () = self.interrupt.cancelled(), if cut_short.is_none() => {
+                    cut_short = Some("interrupted");
+                    self.world.call_off();
+                }
                 done = &mut faults, if !is_calm => {
                     (marks, is_calm) = (done, true);
                     calm_at = self.world.now();
@@ -206,11 +217,13 @@ impl Course<'_> {
                 _ = tick.tick() => {
                     self.tick();
                     if self.world.budget.is_spent() {
-                        return (marks, Some("the histories are full"));
+                        cut_short = cut_short.or(Some("the histories are full"));
+                        self.world.call_off();
                     }
-                    let since = self.world.now().checked_sub(self.load.until().max(calm_at));
+                    let end = self.load.until().min(self.world.curfew()).max(calm_at);
+                    let since = self.world.now().checked_sub(end);
                     if is_calm && since.is_some_and(|it| self.is_settled(it)) {
-                        return (marks, None);
+                        return (marks, cut_short);
                     }
                 }
             }
@@ -238,16 +251,5 @@ impl Course<'_> {
         let is_open = 0 < self.world.open_sends.load(std::sync::atomic::Ordering::Relaxed);
         let is_quiet = QUIET <= self.world.quiet() && !is_open;
         SETTLE_MAX <= since || (is_quiet && self.load.scenario.settle() <= since)
-    }
-}
-
-/// Ctrl-C or SIGTERM. Where signals cannot be heard, they end the process as usual.
-async fn interrupted() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => (),
-            _ = terminated.recv() => (),
-        },
-        Err(_) => std::future::pending().await,
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct World {
     /// Messages that wait for an outcome.
     pub(crate) open_sends: AtomicU64,
     last_news_us: AtomicU64,
+    /// Nothing that is due from here on is done any more.
+    curfew_us: AtomicU64,
     pub(crate) meters: Meters,
     pub(crate) budget: Budget,
 }
@@ -80,6 +82,7 @@ impl World {
             mids: AtomicU32::new(0),
             open_sends: AtomicU64::new(0),
             last_news_us: AtomicU64::new(0),
+            curfew_us: AtomicU64::new(u64::MAX),
             meters: Meters::new(),
             budget: Budget::default(),
         }
@@ -118,6 +121,16 @@ impl World {
     /// The server a client asks, by how often it has tried.
     pub(crate) fn target(&self, client: usize, attempt: usize) -> Target {
         self.targets[(client + attempt) % self.targets.len()]
+    }
+
+    /// Ends the load before its time; what is open is still brought to its end.
+    pub(crate) fn call_off(&self) {
+        self.curfew_us.fetch_min(micros(self.now()), Ordering::Relaxed);
+    }
+
+    /// From when on nothing new is done, if that is before the plan's own end.
+    pub(crate) fn curfew(&self) -> Duration {
+        Duration::from_micros(self.curfew_us.load(Ordering::Relaxed))
     }
 
     /// Something arrived that the run may have waited for.

@@ -119,6 +119,8 @@ impl<'a> Session<'a> {
             let message = client.plan.messages.filter(|_| self.sends_in_flight < IN_FLIGHT_MAX);
             let rhythms = [message, client.plan.typing, client.plan.status];
             let rhythms = rhythms.into_iter().flatten().filter_map(|it| it.due());
+            let curfew = client.world.curfew();
+            let rhythms = rhythms.filter(|it| *it < curfew);
             due = due.min(rhythms.chain(retry).min().unwrap_or(NEVER));
         }
         due
@@ -229,6 +231,7 @@ impl<'a> Session<'a> {
     }
 
     async fn speak(&mut self, now: Duration) -> Result<(), SocketError> {
+        let until = now.min(self.client.world.curfew());
         if self.client.retry_at <= now
             && self.sends_in_flight < IN_FLIGHT_MAX
             && let Some(draft) = self.client.retries.pop_front()
@@ -236,7 +239,7 @@ impl<'a> Session<'a> {
             self.send(draft).await?;
         }
         if self.sends_in_flight < IN_FLIGHT_MAX
-            && let Some(due) = take_due(&mut self.client.plan.messages, now)
+            && let Some(due) = take_due(&mut self.client.plan.messages, until)
         {
             let client = &mut *self.client;
             let room = client.seats[client.next_seat].room;
@@ -245,10 +248,10 @@ impl<'a> Session<'a> {
             client.world.open_sends.fetch_add(1, Ordering::Relaxed);
             self.send(Draft { mid, room, due_us, attempts: 0, is_repeat: false }).await?;
         }
-        if take_due(&mut self.client.plan.typing, now).is_some() {
+        if take_due(&mut self.client.plan.typing, until).is_some() {
             self.type_on().await?;
         }
-        if take_due(&mut self.client.plan.status, now).is_some() {
+        if take_due(&mut self.client.plan.status, until).is_some() {
             let statuses = ["online", "away", "busy"];
             let status = statuses[self.client.chance.usize(..statuses.len())];
             self.tell(&Speech::Status { status }).await?;
@@ -294,9 +297,9 @@ impl<'a> Session<'a> {
 }
 
 /// The time that was due, if one is, and moves on to the next.
-fn take_due(rhythm: &mut Option<Rhythm>, now: Duration) -> Option<Duration> {
+fn take_due(rhythm: &mut Option<Rhythm>, until: Duration) -> Option<Duration> {
     let rhythm = rhythm.as_mut()?;
-    let due = rhythm.due().filter(|it| *it <= now)?;
+    let due = rhythm.due().filter(|it| *it <= until)?;
     rhythm.advance();
     Some(due)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster::cut::Flow;
 use crate::cluster::launched::LaunchError;
@@ -52,6 +53,8 @@ pub(crate) struct Course {
     pub(crate) lasting: Duration,
     /// None begins after this time of the run.
     pub(crate) until: Duration,
+    /// None begins after this word; the present one is brought to its end.
+    pub(crate) interrupt: CancellationToken,
 }
 
 /// Goes through the faults, from the start of a run on.
@@ -63,7 +66,11 @@ pub(crate) async fn inject(cluster: Shared, course: Course) -> Vec<Mark> {
         if course.until <= due {
             break;
         }
-        sleep_until(start + due).await;
+        tokio::select! {
+            biased;
+            () = course.interrupt.cancelled() => break,
+            () = sleep_until(start + due) => (),
+        }
         let from = start.elapsed();
         let mut cluster = cluster.lock().await;
         let node = round % cluster.nodes.len();
