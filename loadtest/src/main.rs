@@ -13,6 +13,8 @@ mod history;
 mod ledger;
 mod meters;
 mod process;
+#[cfg(test)]
+mod rehearsal;
 mod report;
 mod run;
 mod scenario;

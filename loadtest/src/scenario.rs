@@ -85,7 +85,7 @@ impl Scenario {
                 Usual { clients: 1000, rooms: 50, rate: 100.0, ..usual }
             }
             // So much that what a sleeper misses fills every buffer on the way.
-            Self::SlowReaders => Usual { rate: 50.0, seconds: 60, message_bytes: 16_000, ..usual },
+            Self::SlowReaders => Usual { rate: 40.0, seconds: 60, message_bytes: 32_000, ..usual },
             Self::PresenceChurn => Usual { rate: 20.0, seconds: 60, ..usual },
             Self::Soak => Usual { seconds: 600, ..usual },
         }

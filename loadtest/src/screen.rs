@@ -158,6 +158,8 @@ fn judgement(outcome: &Outcome) -> String {
         add(format!(
             "the ledger holds: 0 of {acked} acknowledged messages lost (95 %: below {bound:.1e})"
         ));
+    } else if outcome.findings.is_clean() {
+        add("THE RUN DOES NOT COUNT, though no rule was broken".to_owned());
     } else {
         add("THE LEDGER DOES NOT HOLD".to_owned());
     }
