@@ -148,9 +148,10 @@ impl Cluster {
             process.kill().await?;
         }
         self.start_node_again(node).await?;
+        let ended = status.map_or("still running".to_owned(), |it| it.to_string());
         let is_clean = status.is_some_and(|it| it.success());
-        let proof = is_clean.then(|| format!("exit status 0 after {took} ms"));
-        Ok((format!("node {node} drained ({status:?})"), proof))
+        let proof = is_clean.then(|| format!("{ended} after {took} ms"));
+        Ok((format!("node {node} drained, {ended}"), proof))
     }
 
     async fn kill_redis(&mut self) -> Result<Acted, LaunchError> {
