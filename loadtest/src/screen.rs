@@ -115,10 +115,12 @@ pub(crate) fn report(title: &str, outcome: &Outcome) -> String {
 
 fn usage(outcome: &Outcome) -> String {
     let used: Vec<_> = outcome.timeline.seconds.iter().filter_map(|it| it.server).collect();
-    let (Some(first), Some(last)) = (used.first(), used.last()) else {
+    if used.is_empty() {
         return String::new();
-    };
-    let cpu = (last.cpu_seconds - first.cpu_seconds).max(0.0);
+    }
+    // A process that ended takes its time with it: that second is not counted.
+    let grown = used.windows(2).map(|it| (it[1].cpu_seconds - it[0].cpu_seconds).max(0.0));
+    let cpu: f64 = grown.sum();
     let peak = used.iter().map(|it| it.resident_bytes).max().unwrap_or(0);
     format!("server: {cpu:.1} s CPU in all, {} MiB at most\n", peak / 1024 / 1024)
 }

@@ -148,7 +148,7 @@ impl Cluster {
             process.kill().await?;
         }
         self.start_node_again(node).await?;
-        let ended = status.map_or("still running".to_owned(), |it| it.to_string());
+        let ended = status.map_or_else(|| "still running".to_owned(), |it| it.to_string());
         let is_clean = status.is_some_and(|it| it.success());
         let proof = is_clean.then(|| format!("{ended} after {took} ms"));
         Ok((format!("node {node} drained, {ended}"), proof))
