@@ -29,7 +29,7 @@ use crate::domain::room::RoomPolicy;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
-use crate::store::{Append, AppendError, Store, StoreError};
+use crate::store::{Append, AppendError, Appended, Store, StoreError};
 
 /// `rooms`: what happens to rooms that nobody has made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -105,20 +105,47 @@ impl Chat {
                 client_message_id: draft.client_message_id,
             }),
         };
-        let appended = match self.store.append(append).await {
-            Ok(appended) => appended,
-            Err(AppendError::Refused(refusal)) => return Err(refusal),
-            Err(AppendError::Failed(error)) => {
-                debug!(%error, outcome = error.outcome.as_str(), "a message was not stored");
-                return Err(Refusal::Unavailable(error.outcome));
-            }
-        };
+        let appended = self.append(append).await?;
         Ok(Reply::Sent {
             message: MessageId::new(&draft.room, appended.position),
             room: draft.room,
             position: appended.position,
             at: appended.at,
         })
+    }
+
+    /// Closes a room that the connection has joined: nobody can write into it any more.
+    ///
+    /// # Errors
+    /// A reserved room, one that is closed already, or Redis could not be asked.
+    pub async fn close(
+        &self,
+        asker: Asker<'_>,
+        room: RoomId,
+        reason: Option<String>,
+    ) -> Result<Reply, Refusal> {
+        rooms::may_send(asker.actor, &room)?;
+        let by = asker.actor.participant.clone();
+        let append = Append {
+            room: room.clone(),
+            sender: Some(by.id.clone()),
+            client_message_id: None,
+            origin: Some((asker.conn, None)),
+            event: Event::RoomClosed { by: Some(by), reason },
+        };
+        self.append(append).await?;
+        Ok(Reply::Closed { room })
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, Refusal> {
+        match self.store.append(append).await {
+            Ok(appended) => Ok(appended),
+            Err(AppendError::Refused(refusal)) => Err(refusal),
+            Err(AppendError::Failed(error)) => {
+                debug!(%error, outcome = error.outcome.as_str(), "an event was not stored");
+                Err(Refusal::Unavailable(error.outcome))
+            }
+        }
     }
 
     /// Moves the user's read mark of a joined room. Marks are written a few times a second, so the

@@ -91,6 +91,12 @@ impl<'t> Compiler<'_, 't> {
                 None
             }
         };
+        let greeting = file.table(self.check, "connect").and_then(|mut table| {
+            let at = table.at;
+            let asked = self.asked(&mut table, at);
+            table.finish(self.check);
+            asked
+        });
         let mut client = BTreeMap::new();
         for table in file.tables(self.check, "client") {
             self.client(table, &mut client);
@@ -113,6 +119,7 @@ impl<'t> Compiler<'_, 't> {
             codes,
             refused,
             refusal_ack,
+            greeting,
             client,
             server,
         })
@@ -241,6 +248,19 @@ impl<'t> Compiler<'_, 't> {
 
     fn client(&mut self, mut table: Table<'t>, client: &mut BTreeMap<Arc<str>, ClientEvent>) {
         let event = self.event(&mut table);
+        let at = event.map_or(table.at, |it| it.at);
+        let asked = self.asked(&mut table, at);
+        table.finish(self.check);
+        let (Some(event), Some(asked)) = (event, asked) else { return };
+        if let Some(earlier) = client.insert(Arc::from(event.text), asked) {
+            let cause = format!("`{}` stands in line {} already", event.text, earlier.line);
+            self.check.fault(event.at, cause);
+        }
+    }
+
+    /// What the event at this place asks for, and how it is answered. `None` only with a fault noted.
+    fn asked(&mut self, table: &mut Table<'t>, at: usize) -> Option<ClientEvent> {
+        let line = self.check.line(at);
         let args = table.required_texts(self.check, "args");
         let does = table.required_text(self.check, "does");
         let deed = does.and_then(|it| self.deed(&it));
@@ -248,12 +268,8 @@ impl<'t> Compiler<'_, 't> {
         let reply = table.text(self.check, "reply");
         let answers = table.tables(self.check, "answers");
         let refused = table.table(self.check, "refused");
-        table.finish(self.check);
-
         let refused = refused.and_then(|it| self.utterance(it, &[REFUSAL_OFFER]));
-        let (Some(event), Some(deed)) = (event, deed) else {
-            return; // what the event does says which names are right
-        };
+        let deed = deed?; // it says which names are right
         let (fixed, fixed_names) = self.fixed(with, deed);
         let patterns = args
             .iter()
@@ -262,12 +278,7 @@ impl<'t> Compiler<'_, 't> {
         let ack = self.ack(reply.as_ref(), deed);
         let answers = answers.into_iter().filter_map(|it| self.utterance(it, &[deed.offer()]));
         let answers: Vec<Utterance> = answers.collect();
-        let (name, line) = (Arc::from(event.text), self.check.line(event.at));
-        let compiled = ClientEvent { line, patterns, fixed, deed, ack, answers, refused };
-        if let Some(earlier) = client.insert(name, compiled) {
-            let cause = format!("`{}` stands in line {} already", event.text, earlier.line);
-            self.check.fault(event.at, cause);
-        }
+        Some(ClientEvent { line, patterns, fixed, deed, ack, answers, refused })
     }
 
     fn deed(&mut self, does: &Quoted<'_>) -> Option<Deed> {

@@ -32,6 +32,7 @@ pub(super) enum Word {
     User,
     UserName,
     UserRole,
+    UserSide,
 }
 
 impl Word {
@@ -62,6 +63,7 @@ impl Word {
             Self::User => "user.id",
             Self::UserName => "user.name",
             Self::UserRole => "user.role",
+            Self::UserSide => "user.side",
         }
     }
 }
@@ -85,6 +87,7 @@ pub(super) enum Occasion {
     TypingStarted,
     TypingStopped,
     RoomPresent,
+    RoomInside,
     RoomEntered,
     RoomLeft,
     UserOnline,
@@ -98,7 +101,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -106,6 +109,7 @@ impl Occasion {
         Self::TypingStarted,
         Self::TypingStopped,
         Self::RoomPresent,
+        Self::RoomInside,
         Self::RoomEntered,
         Self::RoomLeft,
         Self::UserOnline,
@@ -127,6 +131,7 @@ impl Occasion {
             Self::TypingStarted => "typing.started",
             Self::TypingStopped => "typing.stopped",
             Self::RoomPresent => "room.present",
+            Self::RoomInside => "room.inside",
             Self::RoomEntered => "room.entered",
             Self::RoomLeft => "room.left",
             Self::UserOnline => "user.online",
@@ -152,6 +157,7 @@ impl Occasion {
             Notice::TypingStarted { .. } => Self::TypingStarted,
             Notice::TypingStopped { .. } => Self::TypingStopped,
             Notice::Present { .. } => Self::RoomPresent,
+            Notice::Inside { .. } => Self::RoomInside,
             Notice::Entered { .. } => Self::RoomEntered,
             Notice::Left { .. } => Self::RoomLeft,
             Notice::UserOnline { .. } => Self::UserOnline,
@@ -168,10 +174,10 @@ impl Occasion {
     pub(super) fn offer(self) -> Offer {
         use Word::{
             At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageText, Metadata, Nth,
-            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole,
+            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole, UserSide,
         };
         let (always, sometimes): (&[Word], &[Word]) = match self {
-            Self::Connected => (&[User, UserName, UserRole, Socket], &[]),
+            Self::Connected => (&[User, UserName, UserRole, UserSide, Socket], &[]),
             Self::MessagePosted => (
                 &[
                     Room,
@@ -185,6 +191,7 @@ impl Occasion {
                     User,
                     UserName,
                     UserRole,
+                    UserSide,
                 ],
                 &[MessageClientId],
             ),
@@ -192,15 +199,16 @@ impl Occasion {
             Self::MessageRead => (&[Message, User], &[]),
             Self::TypingStarted
             | Self::TypingStopped
+            | Self::RoomInside
             | Self::RoomEntered
             | Self::RoomLeft
-            | Self::UserOffline => (&[Room, User, UserName, UserRole], &[]),
+            | Self::UserOffline => (&[Room, User, UserName, UserRole, UserSide], &[]),
             Self::RoomPresent | Self::UserOnline => {
-                (&[Room, User, UserName, UserRole, Status], &[])
+                (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
-                (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, Reason])
+                (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
             }
             Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
             Self::Notification => (&[Data], &[]),
@@ -211,17 +219,51 @@ impl Occasion {
     }
 }
 
+impl Word {
+    /// All that the word can say, where that is a closed set: a template may choose by it.
+    pub(super) fn choices(self) -> &'static [&'static str] {
+        match self {
+            Self::UserSide => &["client", "agent"],
+            Self::UserRole => &["user", "client", "volunteer", "agent", "admin"],
+            Self::Status => &["online", "away", "busy", "offline"],
+            Self::At
+            | Self::Code
+            | Self::Data
+            | Self::Details
+            | Self::ErrorText
+            | Self::ErrorOutcome
+            | Self::ExpiresAt
+            | Self::Message
+            | Self::MessageClientId
+            | Self::MessageKind
+            | Self::MessageText
+            | Self::Metadata
+            | Self::Missed
+            | Self::Nth
+            | Self::Position
+            | Self::Reason
+            | Self::Resumed
+            | Self::RetryAfterMs
+            | Self::Room
+            | Self::Seq
+            | Self::Socket
+            | Self::User
+            | Self::UserName => &[],
+        }
+    }
+}
+
 impl Deed {
     /// The names of the answer yes.
     pub(super) fn offer(self) -> Offer {
         use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
         let always: &[Word] = match self {
             Self::Join => &[Room, Position, Resumed, Missed],
-            Self::Leave => &[Room],
+            Self::Leave | Self::Close => &[Room],
             Self::Send => &[Message, Room, Position, Seq, At],
             Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
             Self::SetStatus => &[Status],
-            Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole],
+            Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
         };
         Offer { always, sometimes: &[] }
     }

@@ -23,6 +23,8 @@ enum Piece {
     Json(String),
     /// A value that is always there.
     Value(Word),
+    /// What the file says for the word's value.
+    Choice { word: Word, cases: Vec<(String, String)> },
     /// A comma, unless the object has just begun.
     Comma,
     /// A whole member `key:value`, left out where there is no value.
@@ -52,6 +54,11 @@ impl Template {
                     Some(value) => value.write(&mut out),
                     None => out.push_str("null"),
                 },
+                Piece::Choice { word, cases } => {
+                    let value = words.get(*word).and_then(Value::as_text);
+                    let case = cases.iter().find(|(case, _)| Some(&**case) == value);
+                    out.push_str(case.map_or("null", |(_, json)| json));
+                }
                 Piece::Comma => comma(&mut out),
                 Piece::Member { key, word } => {
                     if let Some(value) = words.get(*word) {
@@ -143,6 +150,11 @@ impl Compiler<'_, '_> {
     }
 
     fn object(&mut self, members: &[(String, Shape<'_>)]) {
+        if let [(key, shape)] = members
+            && let Some(name) = key.strip_prefix('$')
+        {
+            return self.choice(name, shape);
+        }
         self.json("{");
         // Whether a member before this one is always written, so that its comma is, too.
         let mut has_member = false;
@@ -171,6 +183,40 @@ impl Compiler<'_, '_> {
             has_member = true;
         }
         self.json("}");
+    }
+
+    /// `{ "$name": { "value": JSON, … } }`: a case for each value that the name can have.
+    fn choice(&mut self, name: &str, shape: &Shape<'_>) {
+        let Some(word) = self.word(shape.at, name, false) else { return };
+        let ShapeKind::Object(members) = &shape.kind else {
+            self.check.fault(shape.at, format!("`${name}` needs an object with its cases"));
+            return;
+        };
+        let choices = word.choices();
+        for choice in choices {
+            if members.iter().all(|(key, _)| key != choice) {
+                self.check.fault(shape.at, format!("the case `{choice}` of `${name}` is missing"));
+            }
+        }
+        let mut cases = Vec::new();
+        for (key, shape) in members {
+            if !choices.contains(&key.as_str()) {
+                let cause = format!("`${name}` is never `{key}`") + &suggestion(key, choices);
+                self.check.fault(shape.at, cause);
+            }
+            match &shape.kind {
+                ShapeKind::Literal(literal) => cases.push((key.clone(), (*literal).to_owned())),
+                ShapeKind::Text(text) if !text.starts_with('$') => {
+                    let mut quoted = String::new();
+                    json::write_text(&mut quoted, text);
+                    cases.push((key.clone(), quoted));
+                }
+                ShapeKind::Text(_) | ShapeKind::Object(_) | ShapeKind::List(_) => {
+                    self.check.fault(shape.at, "a case is a text or another plain value");
+                }
+            }
+        }
+        self.template.pieces.push(Piece::Choice { word, cases });
     }
 
     fn spread(&mut self, shape: &Shape<'_>, members: &[(String, Shape<'_>)]) {

@@ -1,5 +1,6 @@
 //! What the compiled dialects say and understand.
 
+mod case;
 mod documentation;
 mod faults;
 mod hearing;

@@ -24,6 +24,13 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Flag(_) | Self::Position(_) | Self::Json(_) => None,
+        }
+    }
+
     /// Writes the value as JSON.
     pub(super) fn write(&self, out: &mut String) {
         match self {
@@ -56,6 +63,7 @@ impl<'a> Words<'a> {
             Notice::Entry(entry) => words.entry(entry),
             Notice::TypingStarted { room, user }
             | Notice::TypingStopped { room, user }
+            | Notice::Inside { room, user }
             | Notice::Entered { room, user }
             | Notice::Left { room, user }
             | Notice::UserOffline { room, user } => words.id(Word::Room, room.as_str()).user(user),
@@ -82,7 +90,7 @@ impl<'a> Words<'a> {
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
                 .with(Word::Missed, Value::Number(*missed)),
-            Reply::Left { room } => words.id(Word::Room, room.as_str()),
+            Reply::Left { room } | Reply::Closed { room } => words.id(Word::Room, room.as_str()),
             Reply::Sent { message, room, position, at } => words
                 .shown(Word::Message, message)
                 .id(Word::Room, room.as_str())
@@ -150,6 +158,7 @@ impl<'a> Words<'a> {
         self.id(Word::User, user.id.as_str())
             .text(Word::UserName, &user.name)
             .text(Word::UserRole, user.role.as_str())
+            .text(Word::UserSide, user.role.side().as_str())
     }
 
     fn entry(self, entry: &'a Entry) -> Self {

@@ -32,6 +32,13 @@ pub enum Command {
     },
     /// Write a message.
     Send(Draft),
+    /// Let nobody write into a room any more.
+    Close {
+        /// Which.
+        room: RoomId,
+        /// Why, in the closer's words.
+        reason: Option<String>,
+    },
     /// Say that everything up to a message was read.
     MarkRead {
         /// The newest message that was read.

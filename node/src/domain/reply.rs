@@ -36,6 +36,11 @@ pub enum Reply {
         /// When Redis stored it.
         at: Timestamp,
     },
+    /// Nobody can write into the room any more.
+    Closed {
+        /// Which.
+        room: RoomId,
+    },
     /// The read mark has moved, or stood further already.
     Marked,
     /// Others will be told.

@@ -33,6 +33,7 @@ use crate::gateway::socketio::writer::Writer;
 use crate::gateway::{Authenticate, Open, credentials};
 use crate::hub::outbox::outbox;
 use crate::lifecycle::Lifecycle;
+use crate::secret::Secret;
 use crate::session::peer::Peer;
 
 /// The one namespace in which a client may show its token after it has connected.
@@ -129,12 +130,12 @@ impl Namespace {
             transport: transport_name(socket),
             address: link.address,
             identity,
+            greeting: payload.map(|it| Secret::new(Box::from(it))),
             dialect,
             inbox,
             outbox,
             closing,
-        });
-        Ok(())
+        })
     }
 }
 

@@ -120,13 +120,31 @@ export class Cluster {
     return node.process.exited;
   }
 
+  /** Starts the proxy that deploy/local starts, in front of two nodes; answers its address. */
+  async proxy() {
+    const port = await freePort();
+    const env = { PATH: process.env.PATH, PARLANCE_PROXY_BIND: `127.0.0.1:${port}` };
+    for (const [index, node] of this.nodes.entries()) {
+      env[`PARLANCE_NODE_${index + 1}`] = `127.0.0.1:${node.port}`;
+      env[`PARLANCE_NODE_${index + 1}_CHECK`] = String(node.internal);
+    }
+    const file = join(ROOT, "deploy/haproxy/haproxy.cfg");
+    this.haproxy = this.spawn("haproxy", "haproxy", ["-db", "-f", file], env);
+    const url = `http://127.0.0.1:${port}`;
+    await until("the proxy passes requests on", async () => {
+      this.haproxy.assertRunning();
+      return (await fetch(`${url}/health`).catch(() => undefined))?.status === 200;
+    });
+    return url;
+  }
+
   url(index) {
     return `http://127.0.0.1:${this.nodes[index].port}`;
   }
 
   async stop() {
-    const all = [...this.nodes.map((node) => node.process), this.redis];
-    for (const it of all.filter((it) => it.isRunning)) {
+    const all = [this.haproxy, ...this.nodes.map((node) => node.process), this.redis];
+    for (const it of all.filter((it) => it?.isRunning)) {
       it.child.kill("SIGKILL");
       await it.exited;
     }
