@@ -179,7 +179,7 @@ impl Auditor {
         let socket = match &mut self.socket {
             Some(socket) => socket,
             empty @ None => {
-                let target = world.target(0, self.attempts);
+                let target = world.target(self.attempts);
                 let dial =
                     Dial { target, source: self.source, token: &self.token, receive_buffer: None };
                 empty.insert(Socket::connect(dial).await?)

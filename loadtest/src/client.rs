@@ -112,10 +112,10 @@ impl Client {
 
     async fn live(&mut self, stop: &CancellationToken) {
         let mut failures = 0;
-        let mut attempt = 0;
+        let mut server = self.index;
         while !stop.is_cancelled() {
             let mut is_meant = false;
-            let pause = match self.dial(attempt).await {
+            let pause = match self.dial(server).await {
                 Ok(socket) => {
                     failures = 0;
                     self.note(What::Up);
@@ -132,7 +132,6 @@ impl Client {
                         End::Lost(error) => {
                             self.world.meters.count(Count::Losses);
                             self.world.meters.code(&format!("lost: {error}"));
-                            attempt += 1;
                             reconnect_pause(0, self.chance.f64())
                         }
                     }
@@ -140,7 +139,6 @@ impl Client {
                 Err(error) => {
                     self.world.meters.count(Count::ConnectFailures);
                     self.world.meters.code(&format!("not connected: {error}"));
-                    attempt += 1;
                     failures += 1;
                     reconnect_pause(failures, self.chance.f64())
                 }
@@ -149,6 +147,8 @@ impl Client {
             if tokio::time::timeout(pause, stop.cancelled()).await.is_ok() {
                 return;
             }
+            // As a balancer would: whoever comes back may meet any node.
+            server = self.chance.usize(..self.world.targets.len());
             self.skip_absences();
             if is_meant {
                 self.skip_rhythms();
@@ -156,11 +156,11 @@ impl Client {
         }
     }
 
-    async fn dial(&mut self, attempt: usize) -> Result<Socket, SocketError> {
+    async fn dial(&mut self, server: usize) -> Result<Socket, SocketError> {
         let began = self.world.now();
         let sleeps = self.plan.absences.iter().any(|it| it.how == Away::Asleep);
         let socket = Socket::connect(Dial {
-            target: self.world.target(self.index, attempt),
+            target: self.world.target(server),
             source: source(self.index),
             token: &self.token,
             receive_buffer: sleeps.then_some(SLEEPER_BUFFER_BYTES),

@@ -155,7 +155,7 @@ impl Load {
                 plan.absences = vec![self.absence(0.5, Duration::ZERO, Away::Cut)];
             }
             Scenario::SlowReaders => {
-                if client % 10 == 9 {
+                if self.is_one_in(10, client) {
                     // It has nothing to say, so what it is told cannot be mixed up with acknowledgements.
                     plan.messages = None;
                     plan.absences = vec![self.absence(0.25, self.lasting / 2, Away::Asleep)];
@@ -189,6 +189,11 @@ impl Load {
             | Scenario::Jitter
             | Scenario::Soak => client % self.rooms,
         }
+    }
+
+    /// Picks one client in `n` so that the picked ones sit in different rooms.
+    fn is_one_in(&self, n: u32, client: UserIndex) -> bool {
+        (client + client / self.rooms) % n == n - 1
     }
 
     fn share(&self, index: u32, per_second: f64) -> Rhythm {
@@ -229,10 +234,10 @@ impl Load {
     /// Coming and going: some leave their room, some lose their connection, one of ten for good.
     fn churn(&self, client: UserIndex, chance: &mut fastrand::Rng) -> Vec<Absence> {
         let mut absences = self.cuts(8.0, 8.0, chance);
-        for absence in absences.iter_mut().filter(|_| client.is_multiple_of(3)) {
+        for absence in absences.iter_mut().filter(|_| self.is_one_in(3, client)) {
             absence.how = Away::Left;
         }
-        if client % 10 == 9 {
+        if self.is_one_in(10, client) {
             let for_good = self.absence(0.7, self.lasting * 1000, Away::Cut);
             absences.retain(|it| it.at + it.lasting < for_good.at);
             absences.push(for_good);
@@ -289,6 +294,18 @@ mod tests {
         let plans = load(Scenario::HotRoom).behaviours();
         assert_eq!(plans.iter().filter(|it| it.rooms == [0]).count(), 450);
         assert!(plans.iter().any(|it| it.rooms == [10]));
+    }
+
+    #[test]
+    fn sleepers_sit_among_those_who_write() {
+        let load = load(Scenario::SlowReaders);
+        let plans = load.behaviours();
+        let sleepers = || plans.iter().filter(|it| !it.absences.is_empty());
+        assert_eq!(sleepers().count(), 20);
+        for sleeper in sleepers() {
+            let others = plans.iter().filter(|it| it.rooms == sleeper.rooms);
+            assert!(5 <= others.filter(|it| it.messages.is_some()).count());
+        }
     }
 
     #[test]

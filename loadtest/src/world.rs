@@ -22,7 +22,7 @@ pub(crate) struct World {
     /// Tells this run's rooms, users and texts from those of other runs.
     pub(crate) run: u32,
     pub(crate) start: Instant,
-    /// Clients are spread over these, and try the next one when one does not answer.
+    /// Clients are spread over these, and come back to any of them.
     pub(crate) targets: Vec<Target>,
     pub(crate) mint: Mint,
     pub(crate) dialect: Dialect,
@@ -118,9 +118,9 @@ impl World {
         number.parse().ok().filter(|_| is_ours)
     }
 
-    /// The server a client asks, by how often it has tried.
-    pub(crate) fn target(&self, client: usize, attempt: usize) -> Target {
-        self.targets[(client + attempt) % self.targets.len()]
+    /// One of the servers; any number names one.
+    pub(crate) fn target(&self, number: usize) -> Target {
+        self.targets[number % self.targets.len()]
     }
 
     /// Ends the load before its time; what is open is still brought to its end.
