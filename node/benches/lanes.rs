@@ -7,8 +7,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a bench ends at its first surprise, prints its figures, and its tasks end with it"
+    reason = "a bench ends at its first surprise, and prints its figures"
 )]
 
 #[path = "lanes/clients.rs"]

@@ -17,7 +17,7 @@ use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
-use crate::domain::id::{ConnId, MessageId, RoomId};
+use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
@@ -29,7 +29,7 @@ use crate::domain::room::RoomPolicy;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
-use crate::store::{Append, AppendError, Store, StoreError};
+use crate::store::{Append, AppendError, Appended, Store, StoreError};
 
 /// `rooms`: what happens to rooms that nobody has made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -105,20 +105,77 @@ impl Chat {
                 client_message_id: draft.client_message_id,
             }),
         };
-        let appended = match self.store.append(append).await {
-            Ok(appended) => appended,
-            Err(AppendError::Refused(refusal)) => return Err(refusal),
-            Err(AppendError::Failed(error)) => {
-                debug!(%error, outcome = error.outcome.as_str(), "a message was not stored");
-                return Err(Refusal::Unavailable(error.outcome));
-            }
-        };
+        let appended = self.append(append).await?;
         Ok(Reply::Sent {
             message: MessageId::new(&draft.room, appended.position),
             room: draft.room,
             position: appended.position,
             at: appended.at,
         })
+    }
+
+    /// A page of the messages of a room that the actor may hear.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn history(&self, room: RoomId, limit: u32, offset: u64) -> Result<Reply, Refusal> {
+        let page = self.store.messages(&room, limit, offset).await;
+        let (total, messages) = page.map_err(unavailable)?;
+        Ok(Reply::History { room, messages, limit, offset, total })
+    }
+
+    /// Who is in a room that the actor may hear. Redis may not know yet that the actor has come.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
+        let mut inside = self.store.inside(&room).await.map_err(unavailable)?;
+        inside.retain(|it| it.id != *actor.id());
+        let ids: Vec<UserId> = inside.iter().map(|it| it.id.clone()).collect();
+        let seen = self.store.presence(&ids).await.map_err(unavailable)?;
+        let others = inside.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
+        let others = others.filter(|(_, status)| *status != Status::Offline);
+        let own = self.store.presence(&[actor.id().clone()]).await.map_err(unavailable)?;
+        let own = own.first().map_or(Status::Online, |it| match it.status {
+            Status::Offline => Status::Online,
+            status @ (Status::Online | Status::Away | Status::Busy) => status,
+        });
+        let users = others.chain([(actor.participant.clone(), own)]).collect();
+        Ok(Reply::Users { room, users })
+    }
+
+    /// Closes a room that the connection has joined: nobody can write into it any more.
+    ///
+    /// # Errors
+    /// A reserved room, one that is closed already, or Redis could not be asked.
+    pub async fn close(
+        &self,
+        asker: Asker<'_>,
+        room: RoomId,
+        reason: Option<String>,
+    ) -> Result<Reply, Refusal> {
+        rooms::may_send(asker.actor, &room)?;
+        let by = asker.actor.participant.clone();
+        let append = Append {
+            room: room.clone(),
+            sender: Some(by.id.clone()),
+            client_message_id: None,
+            origin: Some((asker.conn, None)),
+            event: Event::RoomClosed { by: Some(by), reason },
+        };
+        self.append(append).await?;
+        Ok(Reply::Closed { room })
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, Refusal> {
+        match self.store.append(append).await {
+            Ok(appended) => Ok(appended),
+            Err(AppendError::Refused(refusal)) => Err(refusal),
+            Err(AppendError::Failed(error)) => {
+                debug!(%error, outcome = error.outcome.as_str(), "an event was not stored");
+                Err(Refusal::Unavailable(error.outcome))
+            }
+        }
     }
 
     /// Moves the user's read mark of a joined room. Marks are written a few times a second, so the

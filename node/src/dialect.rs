@@ -30,7 +30,8 @@ use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Deed, Given, Rules};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
-use crate::dialect::words::Words;
+use crate::dialect::words::{Style, Words};
+use crate::domain::claims::Claims;
 use crate::domain::command::Command;
 use crate::domain::notice::Notice;
 use crate::domain::quota::Limit;
@@ -102,6 +103,10 @@ pub struct Request {
     pub dialect: DialectId,
     /// The event's name, from the dialect's file: safe as a metric label.
     pub event: Arc<str>,
+    /// Whether the connection must have joined the room, not only be allowed to.
+    pub needs_join: bool,
+    /// What the sender says about itself.
+    pub claims: Claims,
     /// What is asked.
     pub command: Command,
 }
@@ -141,16 +146,20 @@ impl Utterance {
     }
 }
 
+/// The name of a CONNECT among events; Socket.IO keeps clients from using it.
+const CONNECT: &str = "connect";
+
 /// An event that clients may send.
 #[derive(Debug)]
 struct ClientEvent {
-    /// Where the file names it.
+    /// Where it stands in the file.
     line: usize,
     /// The ways to write its arguments; the first that fits is taken.
     patterns: Vec<Pattern>,
     /// Values that the file gives.
     fixed: Given,
     deed: Deed,
+    needs_join: bool,
     ack: Template,
     answers: Vec<Utterance>,
     /// How a refusal of this event is told, where not as all others.
@@ -171,9 +180,12 @@ pub struct Dialect {
     namespaces: Vec<Arc<str>>,
     rates: Rates,
     rules: Rules,
+    style: Style,
     codes: Vec<(&'static str, Spelling)>,
     refused: Utterance,
     refusal_ack: Template,
+    /// What a CONNECT asks for; `None`: nothing.
+    greeting: Option<ClientEvent>,
     client: BTreeMap<Arc<str>, ClientEvent>,
     server: HashMap<Occasion, (Audience, Arc<Utterance>)>,
 }
@@ -199,15 +211,15 @@ impl Dialect {
     #[must_use]
     pub fn encode(&self, notice: &Notice) -> Option<Spoken> {
         let (to, utterance) = self.server.get(&Occasion::of(notice))?;
-        let frame = utterance.speak(&Words::of_notice(notice, self.rules.ids))?;
+        let frame = utterance.speak(&Words::of_notice(notice, &self.style))?;
         Some(Spoken { to: *to, frame })
     }
 
     /// The answer yes to `event`; a plain yes to an event that the dialect does not know.
     #[must_use]
     pub fn reply(&self, event: &str, reply: &Reply) -> Answer {
-        let words = Words::of_reply(reply, self.rules.ids);
-        match self.client.get(event) {
+        let words = Words::of_reply(reply, &self.style);
+        match self.asked(event) {
             Some(event) => Answer {
                 ack: Arc::from(event.ack.write(&words).expect(SPELLED)),
                 events: event.answers.iter().filter_map(|it| it.speak(&words)).collect(),
@@ -228,8 +240,12 @@ impl Dialect {
     /// The answer no as an event, where `event` (if any is known) was not to be acknowledged.
     #[must_use]
     pub fn refusal_event(&self, event: Option<&str>, refusal: &Refusal) -> Arc<Frame> {
-        let own = event.and_then(|event| self.client.get(event)?.refused.as_ref());
+        let own = event.and_then(|event| self.asked(event)?.refused.as_ref());
         own.unwrap_or(&self.refused).speak(&self.words_of(refusal)).expect(SPELLED)
+    }
+
+    fn asked(&self, event: &str) -> Option<&ClientEvent> {
+        if event == CONNECT { self.greeting.as_ref() } else { self.client.get(event) }
     }
 
     /// The faults of `later`, which stands in `file`, where it claims an event of this dialect on
@@ -258,16 +274,18 @@ impl Dialect {
             Some(text) => Cow::Borrowed(text),
             None => Cow::Owned(refusal.to_string()),
         };
-        Words::of_refusal(refusal, spelling.map_or(core, |it| &it.code), text)
+        Words::of_refusal(refusal, spelling.map_or(core, |it| &it.code), text, &self.style)
     }
 }
 
 impl ClientEvent {
     /// The command that these arguments ask for.
-    fn command(&self, args: &[&RawValue], rules: Rules) -> Result<Command, Refusal> {
+    fn command(&self, args: &[&RawValue], rules: Rules) -> Result<(Claims, Command), Refusal> {
         let given = pattern::take(&self.patterns, args, &self.fixed, rules);
-        let command = self.deed.command(given.map_err(Refusal::invalid)?);
-        command.ok_or_else(|| Refusal::invalid("incomplete arguments"))
+        let mut given = given.map_err(Refusal::invalid)?;
+        let claims = std::mem::take(&mut given.claims);
+        let command = self.deed.command(given);
+        Ok((claims, command.ok_or_else(|| Refusal::invalid("incomplete arguments"))?))
     }
 }
 
@@ -400,9 +418,35 @@ impl Dialects {
             self.event(namespace, &name).ok_or_else(|| unknown(Refusal::UnknownEvent))?;
         let name = Arc::clone(name);
         match event.command(elements.get(1..).unwrap_or_default(), self.get(id).rules) {
-            Ok(command) => Ok(Request { dialect: id, event: name, command }),
+            Ok((claims, command)) => {
+                let needs_join = event.needs_join;
+                Ok(Request { dialect: id, event: name, needs_join, claims, command })
+            }
             Err(refusal) => Err(Malformed { dialect: Some(id), event: Some(name), refusal }),
         }
+    }
+
+    /// Understands what a client sent with its CONNECT; `None`: the dialect asks nothing of it.
+    ///
+    /// # Errors
+    /// No JSON, too deep, or of the wrong shape.
+    pub fn greeting(
+        &self,
+        dialect: DialectId,
+        payload: Option<&str>,
+    ) -> Result<Option<Request>, Refusal> {
+        let Dialect { greeting: Some(greeting), rules, .. } = self.get(dialect) else {
+            return Ok(None);
+        };
+        if payload.is_some_and(json::is_too_deep) {
+            return Err(Refusal::invalid("nested too deep"));
+        }
+        let payload = payload.map(serde_json::from_str::<&RawValue>).transpose();
+        let payload = payload.map_err(|_no_json| Refusal::invalid("no JSON"))?;
+        let args: Vec<&RawValue> = payload.into_iter().collect();
+        let (claims, command) = greeting.command(&args, *rules)?;
+        let (event, needs_join) = (Arc::from(CONNECT), greeting.needs_join);
+        Ok(Some(Request { dialect, event, needs_join, claims, command }))
     }
 
     fn event(&self, namespace: &str, name: &str) -> Option<(DialectId, &Arc<str>, &ClientEvent)> {

@@ -5,6 +5,7 @@
 //! *command* is what a client asks, a *reply* the answer, a *refusal* the answer no. A *notice*
 //! is what a client is told without having asked.
 
+pub mod claims;
 pub mod close;
 pub mod command;
 pub mod event;

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::auth::{AuthFailure, Credentials, Identity};
+use crate::domain::refusal::Refusal;
 use crate::gateway::accept::Listener;
 use crate::gateway::admission::Admission;
 use crate::gateway::config::{Config, Limits};
@@ -62,8 +63,9 @@ fn packet_bytes_max(limits: Limits) -> usize {
 pub type Authenticate =
     Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
 
-/// Takes a peer and returns at once: the session runs as a task of its own.
-pub type Open = Arc<dyn Fn(Peer) + Send + Sync>;
+/// Takes a peer and returns at once: the session runs as a task of its own. A refusal is that of
+/// the CONNECT.
+pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
 
 /// What is behind the door.
 #[derive(Clone)]

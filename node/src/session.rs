@@ -19,9 +19,10 @@ use tracing::{Instrument, debug, debug_span};
 
 use crate::auth::{Authenticator, Identity};
 use crate::chat::Chat;
-use crate::dialect::{DialectId, Dialects};
+use crate::dialect::{DialectId, Dialects, Request};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
+use crate::domain::refusal::Refusal;
 use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
 use crate::lifecycle::Lifecycle;
@@ -82,10 +83,14 @@ impl Sessions {
     /// Serves a peer until its client is gone or the session closes it: the gateway calls this
     /// once, before the client's CONNECT is answered, and then feeds the peer's inbox. Never
     /// blocks; the session runs as a task of its own.
-    pub fn open(&self, peer: Peer) {
+    ///
+    /// # Errors
+    /// The CONNECT does not say what its dialect asks for, or contradicts the token.
+    pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
-        let session = Session::new(Arc::clone(&self.parts), peer);
+        let session = Session::new(Arc::clone(&self.parts), peer)?;
         self.lifecycle.spawn("session", session.run().instrument(span));
+        Ok(())
     }
 }
 
@@ -93,6 +98,8 @@ impl Sessions {
 struct Session {
     parts: Arc<Parts>,
     peer: Peer,
+    /// What the CONNECT asked for, until it is carried out.
+    greeting: Option<Request>,
     identity: Option<Identity>,
     /// The dialect of events about the user.
     dialect: DialectId,
@@ -102,17 +109,26 @@ struct Session {
 }
 
 impl Session {
-    fn new(parts: Arc<Parts>, mut peer: Peer) -> Self {
+    fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
         let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
         let dialect = named
             .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
             .or_else(|| parts.dialects.only_one(&peer.namespace))
             .unwrap_or(parts.config.dialect);
-        let identity = peer.identity.take();
+        let mut identity = peer.identity.take();
+        let payload = peer.greeting.take();
+        let payload = payload.as_ref().map(|it| &**it.expose());
+        let greeting = parts.dialects.greeting(dialect, payload)?;
+        if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
+            let user = &mut identity.actor.participant;
+            greeting.claims.check(user)?;
+            user.name_if_unnamed(greeting.claims.name.as_deref());
+        }
         let expires_at = identity.as_ref().map(|it| it.expires_at);
         let guard = Guard::new(peer.outbox.clone(), expires_at);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
-        Self { parts, peer, identity, dialect, buckets: Buckets::default(), rooms, guard }
+        let buckets = Buckets::default();
+        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, guard })
     }
 
     async fn run(mut self) {
@@ -132,6 +148,9 @@ impl Session {
 
     /// Commands and pages by turns, until the client is gone.
     async fn work(&mut self) {
+        if let Some(greeting) = self.greeting.take() {
+            self.greet(greeting).await;
+        }
         loop {
             tokio::select! {
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,

@@ -1,5 +1,7 @@
 //! The program as its operator meets it: exit codes and what it says.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output};

@@ -1,5 +1,7 @@
 //! The shape of the source: which module may use which, how long a file may be, what it is called.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

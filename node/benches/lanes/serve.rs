@@ -50,7 +50,7 @@ pub(crate) fn row(row: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (mut clients, before, audience) =
-            if row == "limit" { limit().await } else { lane(row).await };
+            if row == "limit" { limit() } else { lane(row).await };
         let idle = (resident_kib() - before) / CLIENTS as f64;
         let large = play(&LARGE, &audience).await / LARGE.deliveries() as f64;
         let small = play(&SMALL, &audience).await / SMALL.messages as f64;
@@ -60,7 +60,7 @@ pub(crate) fn row(row: &str) {
 }
 
 /// Plain connections, written by one thread: nothing can be cheaper.
-async fn limit() -> (Child, f64, Audience) {
+fn limit() -> (Child, f64, Audience) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let before = resident_kib();
     let clients = listen("limit", &listener.local_addr().unwrap().to_string());
@@ -85,6 +85,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
         open: Arc::new(move |mut peer: Peer| {
             opened.lock().unwrap().push(peer.outbox.clone());
             tasks.spawn("session", async move { while peer.inbox.recv().await.is_some() {} });
+            Ok(())
         }),
     };
     let gateway = Gateway::new(config, behind, lifecycle.clone());

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::auth::config::{ClaimPaths, Config};
 use crate::auth::{AuthFailure, Identity};
 use crate::domain::id::UserId;
-use crate::domain::role::{Actor, Grant, Participant, Role};
+use crate::domain::role::{Actor, Grant, Participant, Role, display_name};
 use crate::domain::time::Timestamp;
 
 type Claims = Map<String, Value>;
@@ -20,9 +20,6 @@ const LEEWAY_MS: u64 = 30_000;
 
 /// End of the year 9999 in seconds since 1970: what follows is no time that JavaScript can show.
 const SECONDS_MAX: u64 = 253_402_300_799;
-
-/// Longest display name in characters; the rest is cut off.
-const NAME_CHARS_MAX: usize = 100;
 
 const USER_NAMES: [&str; 3] = ["sub", "userId", "id"];
 const NAME_NAMES: [&str; 3] = ["name", "username", "userName"];
@@ -163,11 +160,4 @@ fn texts(list: Option<&Value>) -> Option<Vec<String>> {
         Some(list) => list.as_array()?.iter().map(id_text).collect(),
         None => Some(Vec::new()),
     }
-}
-
-/// A name that fits into one line; `None`: nothing of it is left.
-fn display_name(text: &str) -> Option<String> {
-    let printable: String = text.chars().filter(|it| !it.is_control()).collect();
-    let name: String = printable.trim().chars().take(NAME_CHARS_MAX).collect();
-    (!name.is_empty()).then_some(name)
 }

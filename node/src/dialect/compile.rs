@@ -17,6 +17,7 @@ use crate::dialect::request::{
 use crate::dialect::shape::{Shape, ShapeKind};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
+use crate::dialect::words::Style;
 use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Utterance};
 use crate::domain::quota::Limit;
 
@@ -82,6 +83,7 @@ impl<'t> Compiler<'_, 't> {
     fn dialect(&mut self, name: &str, mut file: Table<'t>) -> Option<Dialect> {
         let namespaces = self.namespaces(&mut file);
         let rules = self.rules(&mut file);
+        let style = Style { ids: rules.ids, escapes: self.escapes(&mut file) };
         let rates = self.rates(&mut file);
         let codes = self.codes(&mut file);
         let refused = match file.table(self.check, "refused") {
@@ -91,6 +93,12 @@ impl<'t> Compiler<'_, 't> {
                 None
             }
         };
+        let greeting = file.table(self.check, "connect").and_then(|mut table| {
+            let at = table.at;
+            let asked = self.asked(&mut table, at);
+            table.finish(self.check);
+            asked
+        });
         let mut client = BTreeMap::new();
         for table in file.tables(self.check, "client") {
             self.client(table, &mut client);
@@ -110,9 +118,11 @@ impl<'t> Compiler<'_, 't> {
             namespaces,
             rates,
             rules,
+            style,
             codes,
             refused,
             refusal_ack,
+            greeting,
             client,
             server,
         })
@@ -162,6 +172,22 @@ impl<'t> Compiler<'_, 't> {
             }
         });
         Rules { ids, text_max: text_max.unwrap_or(TEXT_MAX_DEFAULT) }
+    }
+
+    /// What stands for a character wherever people's own words are told.
+    fn escapes(&mut self, file: &mut Table<'t>) -> Vec<(char, String)> {
+        let Some(mut table) = file.table(self.check, "escapes") else { return Vec::new() };
+        let mut escapes = Vec::new();
+        for (key, text) in table.all_texts(self.check) {
+            let mut characters = key.text.chars();
+            match (characters.next(), characters.next()) {
+                (Some(character), None) => escapes.push((character, text.text.to_owned())),
+                (_, _) => {
+                    self.check.fault(key.at, format!("`{}` is not one character", key.text));
+                }
+            }
+        }
+        escapes
     }
 
     fn rates(&mut self, file: &mut Table<'t>) -> Rates {
@@ -241,19 +267,29 @@ impl<'t> Compiler<'_, 't> {
 
     fn client(&mut self, mut table: Table<'t>, client: &mut BTreeMap<Arc<str>, ClientEvent>) {
         let event = self.event(&mut table);
+        let at = event.map_or(table.at, |it| it.at);
+        let asked = self.asked(&mut table, at);
+        table.finish(self.check);
+        let (Some(event), Some(asked)) = (event, asked) else { return };
+        if let Some(earlier) = client.insert(Arc::from(event.text), asked) {
+            let cause = format!("`{}` stands in line {} already", event.text, earlier.line);
+            self.check.fault(event.at, cause);
+        }
+    }
+
+    /// What the event at this place asks for, and how it is answered. `None` only with a fault noted.
+    fn asked(&mut self, table: &mut Table<'t>, at: usize) -> Option<ClientEvent> {
+        let line = self.check.line(at);
         let args = table.required_texts(self.check, "args");
         let does = table.required_text(self.check, "does");
         let deed = does.and_then(|it| self.deed(&it));
+        let needs_join = table.flag(self.check, "joined").unwrap_or(true);
         let with = table.table(self.check, "with");
         let reply = table.text(self.check, "reply");
         let answers = table.tables(self.check, "answers");
         let refused = table.table(self.check, "refused");
-        table.finish(self.check);
-
         let refused = refused.and_then(|it| self.utterance(it, &[REFUSAL_OFFER]));
-        let (Some(event), Some(deed)) = (event, deed) else {
-            return; // what the event does says which names are right
-        };
+        let deed = deed?; // it says which names are right
         let (fixed, fixed_names) = self.fixed(with, deed);
         let patterns = args
             .iter()
@@ -262,12 +298,7 @@ impl<'t> Compiler<'_, 't> {
         let ack = self.ack(reply.as_ref(), deed);
         let answers = answers.into_iter().filter_map(|it| self.utterance(it, &[deed.offer()]));
         let answers: Vec<Utterance> = answers.collect();
-        let (name, line) = (Arc::from(event.text), self.check.line(event.at));
-        let compiled = ClientEvent { line, patterns, fixed, deed, ack, answers, refused };
-        if let Some(earlier) = client.insert(name, compiled) {
-            let cause = format!("`{}` stands in line {} already", event.text, earlier.line);
-            self.check.fault(event.at, cause);
-        }
+        Some(ClientEvent { line, patterns, fixed, deed, needs_join, ack, answers, refused })
     }
 
     fn deed(&mut self, does: &Quoted<'_>) -> Option<Deed> {

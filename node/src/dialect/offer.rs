@@ -14,13 +14,16 @@ pub(super) enum Word {
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    Limit,
     Message,
     MessageClientId,
     MessageKind,
     MessageText,
+    Messages,
     Metadata,
     Missed,
     Nth,
+    Offset,
     Position,
     Reason,
     Resumed,
@@ -29,9 +32,12 @@ pub(super) enum Word {
     Seq,
     Socket,
     Status,
+    Total,
     User,
     UserName,
     UserRole,
+    UserSide,
+    Users,
 }
 
 impl Word {
@@ -62,6 +68,12 @@ impl Word {
             Self::User => "user.id",
             Self::UserName => "user.name",
             Self::UserRole => "user.role",
+            Self::UserSide => "user.side",
+            Self::Limit => "limit",
+            Self::Messages => "messages",
+            Self::Offset => "offset",
+            Self::Total => "total",
+            Self::Users => "users",
         }
     }
 }
@@ -85,6 +97,7 @@ pub(super) enum Occasion {
     TypingStarted,
     TypingStopped,
     RoomPresent,
+    RoomInside,
     RoomEntered,
     RoomLeft,
     UserOnline,
@@ -98,7 +111,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -106,6 +119,7 @@ impl Occasion {
         Self::TypingStarted,
         Self::TypingStopped,
         Self::RoomPresent,
+        Self::RoomInside,
         Self::RoomEntered,
         Self::RoomLeft,
         Self::UserOnline,
@@ -127,6 +141,7 @@ impl Occasion {
             Self::TypingStarted => "typing.started",
             Self::TypingStopped => "typing.stopped",
             Self::RoomPresent => "room.present",
+            Self::RoomInside => "room.inside",
             Self::RoomEntered => "room.entered",
             Self::RoomLeft => "room.left",
             Self::UserOnline => "user.online",
@@ -152,6 +167,7 @@ impl Occasion {
             Notice::TypingStarted { .. } => Self::TypingStarted,
             Notice::TypingStopped { .. } => Self::TypingStopped,
             Notice::Present { .. } => Self::RoomPresent,
+            Notice::Inside { .. } => Self::RoomInside,
             Notice::Entered { .. } => Self::RoomEntered,
             Notice::Left { .. } => Self::RoomLeft,
             Notice::UserOnline { .. } => Self::UserOnline,
@@ -168,10 +184,10 @@ impl Occasion {
     pub(super) fn offer(self) -> Offer {
         use Word::{
             At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageText, Metadata, Nth,
-            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole,
+            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole, UserSide,
         };
         let (always, sometimes): (&[Word], &[Word]) = match self {
-            Self::Connected => (&[User, UserName, UserRole, Socket], &[]),
+            Self::Connected => (&[User, UserName, UserRole, UserSide, Socket], &[]),
             Self::MessagePosted => (
                 &[
                     Room,
@@ -185,6 +201,7 @@ impl Occasion {
                     User,
                     UserName,
                     UserRole,
+                    UserSide,
                 ],
                 &[MessageClientId],
             ),
@@ -192,15 +209,16 @@ impl Occasion {
             Self::MessageRead => (&[Message, User], &[]),
             Self::TypingStarted
             | Self::TypingStopped
+            | Self::RoomInside
             | Self::RoomEntered
             | Self::RoomLeft
-            | Self::UserOffline => (&[Room, User, UserName, UserRole], &[]),
+            | Self::UserOffline => (&[Room, User, UserName, UserRole, UserSide], &[]),
             Self::RoomPresent | Self::UserOnline => {
-                (&[Room, User, UserName, UserRole, Status], &[])
+                (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
-                (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, Reason])
+                (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
             }
             Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
             Self::Notification => (&[Data], &[]),
@@ -211,21 +229,73 @@ impl Occasion {
     }
 }
 
+impl Word {
+    /// What can be said about each element of the list that the word stands for, if it is one.
+    pub(super) fn elements(self) -> Option<Offer> {
+        let users = Offer { always: USER_WORDS, sometimes: &[] };
+        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
+    }
+
+    /// All that the word can say, where that is a closed set: a template may choose by it.
+    pub(super) fn choices(self) -> &'static [&'static str] {
+        match self {
+            Self::UserSide => &["client", "agent"],
+            Self::UserRole => &["user", "client", "volunteer", "agent", "admin"],
+            Self::Status => &["online", "away", "busy", "offline"],
+            Self::At
+            | Self::Code
+            | Self::Data
+            | Self::Details
+            | Self::ErrorText
+            | Self::ErrorOutcome
+            | Self::ExpiresAt
+            | Self::Limit
+            | Self::Message
+            | Self::MessageClientId
+            | Self::MessageKind
+            | Self::MessageText
+            | Self::Messages
+            | Self::Metadata
+            | Self::Missed
+            | Self::Nth
+            | Self::Offset
+            | Self::Position
+            | Self::Reason
+            | Self::Resumed
+            | Self::RetryAfterMs
+            | Self::Room
+            | Self::Seq
+            | Self::Socket
+            | Self::Total
+            | Self::User
+            | Self::UserName
+            | Self::Users => &[],
+        }
+    }
+}
+
 impl Deed {
     /// The names of the answer yes.
     pub(super) fn offer(self) -> Offer {
         use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
         let always: &[Word] = match self {
             Self::Join => &[Room, Position, Resumed, Missed],
-            Self::Leave => &[Room],
+            Self::Leave | Self::Close => &[Room],
+            Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
+            Self::Users => &[Room, Word::Users],
             Self::Send => &[Message, Room, Position, Seq, At],
             Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
             Self::SetStatus => &[Status],
-            Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole],
+            Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
         };
         Offer { always, sometimes: &[] }
     }
 }
+
+/// The names of each of a room's users.
+const USER_WORDS: &[Word] =
+    &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status];
 
 /// The names of the answer no.
 pub(super) const REFUSAL_OFFER: Offer = Offer {

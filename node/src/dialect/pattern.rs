@@ -6,7 +6,7 @@ use crate::dialect::ARGS_MAX;
 use crate::dialect::check::{Check, suggestion};
 use crate::dialect::file::Quoted;
 use crate::dialect::json;
-use crate::dialect::request::{Asked, Deed, Given, Rules};
+use crate::dialect::request::{Asked, CLAIMED, Deed, Given, Rules};
 use crate::dialect::shape::{Shape, ShapeKind};
 
 /// One way to write an event's arguments.
@@ -142,7 +142,7 @@ impl Compiler<'_, '_> {
             Some(name) => (name, true),
             None => (name, false),
         };
-        let known = [self.deed.required(), self.deed.optional()].concat();
+        let known = [self.deed.required(), self.deed.optional(), &CLAIMED].concat();
         let Some(&asked) = known.iter().find(|it| it.as_str() == name) else {
             let known: Vec<String> = known.iter().map(|it| format!("${}", it.as_str())).collect();
             let cause = format!("`{}` has no `${name}`", self.deed.as_str());

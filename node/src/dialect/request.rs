@@ -6,17 +6,20 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use crate::dialect::json;
+use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
-use crate::domain::id::{ClientMessageId, IdProblem, MessageId, RoomId};
+use crate::domain::id::{ClientMessageId, IdProblem, MessageId, RoomId, UserId};
 use crate::domain::message::KIND_BYTES_MAX;
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
+use crate::domain::role::{Side, display_name};
 
 /// How a dialect spells ids that are whole numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Ids {
     /// As texts; a number is no id.
+    #[default]
     Texts,
     /// As numbers; a text that holds the same number is the same id.
     Numbers,
@@ -39,6 +42,15 @@ pub(super) struct Rules {
 /// Text bound of a dialect that names none.
 pub(super) const TEXT_MAX_DEFAULT: TextMax = TextMax::Characters(10_000);
 
+/// Messages in a page of history where the client does not say.
+const PAGE_DEFAULT: u32 = 50;
+
+/// Messages in a page of history at most.
+const PAGE_MAX: u32 = 100;
+
+/// Longest reason for closing a room: a sentence or two.
+const REASON_CHARACTERS_MAX: usize = 1_000;
+
 /// Rate of a dialect that names none: a guard, far above what people do.
 pub(super) const EVENTS_DEFAULT: Limit = Limit { times: 50, per: Duration::from_secs(1) };
 
@@ -48,6 +60,9 @@ pub(super) enum Deed {
     Join,
     Leave,
     Send,
+    Close,
+    History,
+    Users,
     MarkRead,
     StartTyping,
     StopTyping,
@@ -57,10 +72,13 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Join,
         Self::Leave,
         Self::Send,
+        Self::Close,
+        Self::History,
+        Self::Users,
         Self::MarkRead,
         Self::StartTyping,
         Self::StopTyping,
@@ -74,6 +92,9 @@ impl Deed {
             Self::Join => "room.join",
             Self::Leave => "room.leave",
             Self::Send => "message.send",
+            Self::Close => "room.close",
+            Self::History => "room.history",
+            Self::Users => "room.users",
             Self::MarkRead => "message.read",
             Self::StartTyping => "typing.start",
             Self::StopTyping => "typing.stop",
@@ -86,7 +107,13 @@ impl Deed {
     /// The names that a client must say.
     pub(super) fn required(self) -> &'static [Asked] {
         match self {
-            Self::Join | Self::Leave | Self::StartTyping | Self::StopTyping => &[Asked::Room],
+            Self::Join
+            | Self::Leave
+            | Self::Close
+            | Self::History
+            | Self::Users
+            | Self::StartTyping
+            | Self::StopTyping => &[Asked::Room],
             Self::Send => &[Asked::Room, Asked::MessageText],
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
@@ -99,8 +126,11 @@ impl Deed {
     pub(super) fn optional(self) -> &'static [Asked] {
         match self {
             Self::Join => &[Asked::Since],
-            Self::Send => &[Asked::MessageKind, Asked::MessageClientId],
+            Self::Send => &[Asked::MessageKind, Asked::MessageClientId, Asked::Attachments],
+            Self::Close => &[Asked::Reason],
+            Self::History => &[Asked::Limit, Asked::Offset],
             Self::Leave
+            | Self::Users
             | Self::MarkRead
             | Self::StartTyping
             | Self::StopTyping
@@ -112,8 +142,8 @@ impl Deed {
 
     /// The command with these values; `None`: a required one is missing.
     pub(super) fn command(self, given: Given) -> Option<Command> {
-        let Given { room, since, message, text, kind, client_message_id, active, status, token } =
-            given;
+        let Given { room, since, message, text, kind, reason, active, status, token, .. } = given;
+        let client_message_id = given.client_message_id;
         Some(match self {
             Self::Join => Command::Join { room: room?, since },
             Self::Leave => Command::Leave { room: room? },
@@ -123,6 +153,13 @@ impl Deed {
                 kind: kind.unwrap_or_else(|| "text".to_owned()),
                 client_message_id,
             }),
+            Self::Close => Command::Close { room: room?, reason },
+            Self::History => Command::History {
+                room: room?,
+                limit: given.limit.unwrap_or(PAGE_DEFAULT),
+                offset: given.offset.unwrap_or_default(),
+            },
+            Self::Users => Command::Users { room: room? },
             Self::MarkRead => Command::MarkRead { message: message? },
             Self::StartTyping => Command::Type { room: room?, active: true },
             Self::StopTyping => Command::Type { room: room?, active: false },
@@ -142,10 +179,20 @@ pub(super) enum Asked {
     MessageText,
     MessageKind,
     MessageClientId,
+    Attachments,
+    Limit,
+    Offset,
+    Reason,
     Active,
     Status,
     Token,
+    User,
+    UserName,
+    UserRole,
 }
+
+/// What any event may say about its sender; compared with the token.
+pub(super) const CLAIMED: [Asked; 3] = [Asked::User, Asked::UserName, Asked::UserRole];
 
 impl Asked {
     pub(super) fn as_str(self) -> &'static str {
@@ -159,6 +206,13 @@ impl Asked {
             Self::Active => "active",
             Self::Status => "status",
             Self::Token => "token",
+            Self::Attachments => "message.attachments",
+            Self::Limit => "limit",
+            Self::Offset => "offset",
+            Self::Reason => "reason",
+            Self::User => "user.id",
+            Self::UserName => "user.name",
+            Self::UserRole => "user.role",
         }
     }
 }
@@ -172,9 +226,13 @@ pub(super) struct Given {
     text: Option<String>,
     kind: Option<String>,
     client_message_id: Option<ClientMessageId>,
+    limit: Option<u32>,
+    offset: Option<u64>,
+    reason: Option<String>,
     active: Option<bool>,
     status: Option<Status>,
     token: Option<Token>,
+    pub(super) claims: Claims,
 }
 
 /// What is wrong with a value, to be read behind its field's name.
@@ -201,6 +259,20 @@ impl Given {
                 self.status = Some(status.ok_or("must be online, away, busy or offline")?);
             }
             Asked::Token => self.token = Some(Token::new(text(json)?.into_owned())),
+            Asked::Attachments => no_attachments(json)?,
+            Asked::Limit => self.limit = Some(page_limit(json)?),
+            Asked::Offset => {
+                self.offset = Some(json::whole(json).ok_or("must be a whole number from 0")?);
+            }
+            Asked::Reason => self.reason = reason(&text(json)?)?,
+            Asked::User => self.claims.id = Some(id(json, rules, UserId::parse)?),
+            Asked::UserName => {
+                self.claims.name = Some(display_name(&text(json)?).ok_or("is empty")?);
+            }
+            Asked::UserRole => {
+                let side = Side::parse(&text(json)?);
+                self.claims.side = Some(side.ok_or("is no known role")?);
+            }
         }
         Ok(())
     }
@@ -255,12 +327,38 @@ fn message_text(text: &str, text_max: TextMax) -> Result<String, Problem> {
     if text.contains('\0') {
         return Err("holds a NUL character".into());
     }
-    let is_shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    let shown: String = text.chars().filter(is_shown).collect();
+    let shown = shown(text);
     if shown.trim().is_empty() {
         return Err("is empty".into());
     }
     Ok(shown)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+/// Messages in a page of history: as many as the client wants, within bounds.
+fn page_limit(json: &str) -> Result<u32, Problem> {
+    let limit = json::whole(json).filter(|&it| 0 < it).ok_or("must be a whole number from 1")?;
+    Ok(u32::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX))
+}
+
+/// Files cannot be kept yet.
+fn no_attachments(json: &str) -> Result<(), Problem> {
+    match json::elements(json, 1) {
+        Ok(files) if files.is_empty() => Ok(()),
+        Ok(_) => Err("are not taken here".into()),
+        Err(_no_list) => Err("must be a list".into()),
+    }
+}
+
+/// Why a room is closed; an empty reason is none.
+fn reason(text: &str) -> Result<Option<String>, Problem> {
+    if REASON_CHARACTERS_MAX < text.chars().count() {
+        return Err(format!("is longer than {REASON_CHARACTERS_MAX} characters").into());
+    }
+    Ok(Some(shown(text)).filter(|it| !it.trim().is_empty()))
 }
 
 /// A message's kind: `text`, `image/png`, …

@@ -18,11 +18,15 @@ pub struct Source {
 }
 
 /// The files that ship inside the binary.
-const BUILTIN: [(&str, &str, &str); 1] = [(
-    "conversation",
-    "dialects/conversation.toml",
-    include_str!("../../dialects/conversation.toml"),
-)];
+const BUILTIN: [(&str, &str, &str); 3] = [
+    (
+        "conversation",
+        "dialects/conversation.toml",
+        include_str!("../../dialects/conversation.toml"),
+    ),
+    ("case", "dialects/case.toml", include_str!("../../dialects/case.toml")),
+    ("ticket", "dialects/ticket.toml", include_str!("../../dialects/ticket.toml")),
+];
 
 impl Source {
     /// The files of the binary and those of a folder; a file there whose name is that of a dialect

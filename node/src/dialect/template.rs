@@ -23,6 +23,10 @@ enum Piece {
     Json(String),
     /// A value that is always there.
     Value(Word),
+    /// What the file says for the word's value.
+    Choice { word: Word, cases: Vec<(String, String)> },
+    /// A list of what `item` writes for each element.
+    Each { word: Word, item: Template },
     /// A comma, unless the object has just begun.
     Comma,
     /// A whole member `key:value`, left out where there is no value.
@@ -45,25 +49,47 @@ impl Template {
     /// A JSON value that the application gave is none.
     pub(super) fn write(&self, words: &Words<'_>) -> serde_json::Result<Box<RawValue>> {
         let mut out = String::with_capacity(256);
+        self.write_into(&mut out, words)?;
+        RawValue::from_string(out)
+    }
+
+    fn write_into(&self, out: &mut String, words: &Words<'_>) -> serde_json::Result<()> {
         for piece in &self.pieces {
             match piece {
                 Piece::Json(json) => out.push_str(json),
                 Piece::Value(word) => match words.get(*word) {
-                    Some(value) => value.write(&mut out),
+                    Some(value) => value.write(out),
                     None => out.push_str("null"),
                 },
-                Piece::Comma => comma(&mut out),
+                Piece::Choice { word, cases } => {
+                    let value = words.get(*word).and_then(Value::as_text);
+                    let case = cases.iter().find(|(case, _)| Some(&**case) == value);
+                    out.push_str(case.map_or("null", |(_, json)| json));
+                }
+                Piece::Each { word, item } => {
+                    out.push('[');
+                    if let Some(Value::List(elements)) = words.get(*word) {
+                        for (index, element) in elements.iter().enumerate() {
+                            if 0 < index {
+                                out.push(',');
+                            }
+                            item.write_into(out, element)?;
+                        }
+                    }
+                    out.push(']');
+                }
+                Piece::Comma => comma(out),
                 Piece::Member { key, word } => {
                     if let Some(value) = words.get(*word) {
-                        comma(&mut out);
+                        comma(out);
                         out.push_str(key);
-                        value.write(&mut out);
+                        value.write(out);
                     }
                 }
-                Piece::Spread { word, except } => spread(&mut out, words.get(*word), except)?,
+                Piece::Spread { word, except } => spread(out, words.get(*word), except)?,
             }
         }
-        RawValue::from_string(out)
+        Ok(())
     }
 }
 
@@ -134,15 +160,29 @@ impl Compiler<'_, '_> {
                     self.check.fault(shape.at, cause);
                 }
                 Some(name) => {
-                    if let Some(word) = self.word(shape.at, name, false) {
-                        self.template.pieces.push(Piece::Value(word));
+                    let word = self.word(shape.at, name, false);
+                    if word.is_some_and(|it| it.elements().is_some()) {
+                        self.check
+                            .fault(shape.at, format!("`{text}` is a list: tell it by `$each`"));
                     }
+                    self.template.pieces.extend(word.map(Piece::Value));
                 }
             },
         }
     }
 
     fn object(&mut self, members: &[(String, Shape<'_>)]) {
+        if let [(each, list), (of, item)] = members
+            && each == "$each"
+            && of == "as"
+        {
+            return self.each(list, item);
+        }
+        if let [(key, shape)] = members
+            && let Some(name) = key.strip_prefix('$')
+        {
+            return self.choice(name, shape);
+        }
         self.json("{");
         // Whether a member before this one is always written, so that its comma is, too.
         let mut has_member = false;
@@ -171,6 +211,55 @@ impl Compiler<'_, '_> {
             has_member = true;
         }
         self.json("}");
+    }
+
+    /// `{ "$each": "$name", "as": JSON }`: a list, with the names of its elements.
+    fn each(&mut self, list: &Shape<'_>, item: &Shape<'_>) {
+        let name = match &list.kind {
+            ShapeKind::Text(text) => text.strip_prefix('$'),
+            ShapeKind::Object(_) | ShapeKind::List(_) | ShapeKind::Literal(_) => None,
+        };
+        let word = name.and_then(|name| self.word(list.at, name, false));
+        let Some((word, offer)) = word.and_then(|it| Some((it, it.elements()?))) else {
+            self.check.fault(list.at, "`$each` takes the name of a list");
+            return;
+        };
+        let item = Template::compile(self.check, item, &[offer]);
+        self.template.pieces.push(Piece::Each { word, item });
+    }
+
+    /// `{ "$name": { "value": JSON, … } }`: a case for each value that the name can have.
+    fn choice(&mut self, name: &str, shape: &Shape<'_>) {
+        let Some(word) = self.word(shape.at, name, false) else { return };
+        let ShapeKind::Object(members) = &shape.kind else {
+            self.check.fault(shape.at, format!("`${name}` needs an object with its cases"));
+            return;
+        };
+        let choices = word.choices();
+        for choice in choices {
+            if members.iter().all(|(key, _)| key != choice) {
+                self.check.fault(shape.at, format!("the case `{choice}` of `${name}` is missing"));
+            }
+        }
+        let mut cases = Vec::new();
+        for (key, shape) in members {
+            if !choices.contains(&key.as_str()) {
+                let cause = format!("`${name}` is never `{key}`") + &suggestion(key, choices);
+                self.check.fault(shape.at, cause);
+            }
+            match &shape.kind {
+                ShapeKind::Literal(literal) => cases.push((key.clone(), (*literal).to_owned())),
+                ShapeKind::Text(text) if !text.starts_with('$') => {
+                    let mut quoted = String::new();
+                    json::write_text(&mut quoted, text);
+                    cases.push((key.clone(), quoted));
+                }
+                ShapeKind::Text(_) | ShapeKind::Object(_) | ShapeKind::List(_) => {
+                    self.check.fault(shape.at, "a case is a text or another plain value");
+                }
+            }
+        }
+        self.template.pieces.push(Piece::Choice { word, cases });
     }
 
     fn spread(&mut self, shape: &Shape<'_>, members: &[(String, Shape<'_>)]) {

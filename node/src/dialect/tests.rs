@@ -1,10 +1,12 @@
 //! What the compiled dialects say and understand.
 
+mod case;
 mod documentation;
 mod faults;
 mod hearing;
 mod packets;
 mod telling;
+mod ticket;
 
 use std::sync::Arc;
 

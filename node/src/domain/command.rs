@@ -32,6 +32,27 @@ pub enum Command {
     },
     /// Write a message.
     Send(Draft),
+    /// Let nobody write into a room any more.
+    Close {
+        /// Which.
+        room: RoomId,
+        /// Why, in the closer's words.
+        reason: Option<String>,
+    },
+    /// Read a page of a room's messages, counted from the newest.
+    History {
+        /// Which.
+        room: RoomId,
+        /// How many at most.
+        limit: u32,
+        /// How many of the newest to pass over.
+        offset: u64,
+    },
+    /// Ask who is in a room.
+    Users {
+        /// Which.
+        room: RoomId,
+    },
     /// Say that everything up to a message was read.
     MarkRead {
         /// The newest message that was read.

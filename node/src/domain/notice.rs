@@ -57,6 +57,14 @@ pub enum Notice {
         /// What the user is seen as.
         status: Status,
     },
+    /// To a joiner, before [`Self::Present`]: somebody is in the room already, whatever the
+    /// user is seen as.
+    Inside {
+        /// Which.
+        room: RoomId,
+        /// Who.
+        user: Participant,
+    },
     /// Somebody in a joined room is seen as online, away or busy now.
     UserOnline {
         /// Which room.

@@ -1,5 +1,6 @@
 //! The answer yes.
 
+use crate::domain::event::SharedEntry;
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
@@ -35,6 +36,31 @@ pub enum Reply {
         position: Position,
         /// When Redis stored it.
         at: Timestamp,
+    },
+    /// Nobody can write into the room any more.
+    Closed {
+        /// Which.
+        room: RoomId,
+    },
+    /// A page of a room's messages.
+    History {
+        /// Which room.
+        room: RoomId,
+        /// The messages, oldest first.
+        messages: Vec<SharedEntry>,
+        /// How many were looked for.
+        limit: u32,
+        /// How many of the newest were passed over.
+        offset: u64,
+        /// How many messages the room has had.
+        total: u64,
+    },
+    /// Who is in a room, the asker among them; at most 201.
+    Users {
+        /// Which room.
+        room: RoomId,
+        /// Who, and seen as what: nobody who is seen as offline.
+        users: Vec<(Participant, Status)>,
     },
     /// The read mark has moved, or stood further already.
     Marked,

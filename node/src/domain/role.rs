@@ -30,6 +30,27 @@ pub enum Side {
     Agent,
 }
 
+impl Side {
+    /// The side that a payload's role names; `support` is what some call an agent.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "user" | "client" => Some(Self::Client),
+            "volunteer" | "agent" | "admin" | "support" => Some(Self::Agent),
+            _ => None,
+        }
+    }
+
+    /// The side as dialects write it that have no words of their own.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Agent => "agent",
+        }
+    }
+}
+
 impl Role {
     /// The side that this role stands on.
     #[must_use]
@@ -74,6 +95,32 @@ pub struct Participant {
     pub name: String,
     /// The token's role.
     pub role: Role,
+}
+
+impl Participant {
+    /// Whether a name is known: else the id stands for it.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.name != self.id.as_str()
+    }
+
+    /// Takes a name where none is known.
+    pub fn name_if_unnamed(&mut self, name: Option<&str>) {
+        if let (false, Some(name)) = (self.is_named(), name) {
+            name.clone_into(&mut self.name);
+        }
+    }
+}
+
+/// Longest display name in characters; the rest is cut off.
+const NAME_CHARS_MAX: usize = 100;
+
+/// A name that fits into one line; `None`: nothing of it is left.
+#[must_use]
+pub fn display_name(text: &str) -> Option<String> {
+    let printable: String = text.chars().filter(|it| !it.is_control()).collect();
+    let name: String = printable.trim().chars().take(NAME_CHARS_MAX).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 /// A room, or every room whose id starts with a text, that a token lets its bearer into.

@@ -11,6 +11,7 @@ use crate::domain::refusal::Refusal;
 use crate::gateway::drain::Leaving;
 use crate::gateway::{Authenticate, Open, credentials};
 use crate::lifecycle::Lifecycle;
+use crate::secret::Secret;
 
 /// The one namespace in which a client may show its token after it has connected.
 const WAITS_FOR_TOKEN: &str = "/";
@@ -34,6 +35,8 @@ pub(super) struct Greeted {
     pub(super) identity: Option<Identity>,
     /// The dialect that it asks for.
     pub(super) dialect: Option<String>,
+    /// The CONNECT's payload; it may hold a token.
+    pub(super) payload: Option<Secret<Box<str>>>,
 }
 
 impl Inside {
@@ -70,7 +73,10 @@ impl Inside {
         let shown = Credentials { connect: greeting.token, ..shown.clone() };
         match (self.authenticate)(&shown) {
             Ok(None) if namespace != WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
-            Ok(identity) => Ok(Greeted { identity, dialect: greeting.dialect }),
+            Ok(identity) => {
+                let payload = payload.map(|it| Secret::new(Box::from(it)));
+                Ok(Greeted { identity, dialect: greeting.dialect, payload })
+            }
             Err(_failure) => Err(Refusal::AuthRequired),
         }
     }

@@ -79,7 +79,7 @@ impl Namespace {
         // There always is one: the door puts it into every handshake.
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
         let link = link.ok_or(Refusal::AccessDenied)?;
-        let Greeted { identity, dialect } = self.identify(&link, payload)?;
+        let Greeted { identity, dialect, payload } = self.identify(&link, payload)?;
         let (intake, inbox) = Intake::new();
         let (mouth, gone) = Mouth::new(intake);
         let (outbox, reader) = outbox();
@@ -105,12 +105,12 @@ impl Namespace {
             address: link.address,
             known: Arc::new(AtomicBool::new(identity.is_some())),
             identity,
+            greeting: payload,
             dialect,
             inbox,
             outbox,
             closing,
-        });
-        Ok(())
+        })
     }
 }
 

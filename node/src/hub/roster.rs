@@ -25,10 +25,9 @@ struct Seen {
 pub(crate) struct Present {
     /// Who.
     pub(crate) user: Participant,
-    /// Version of the user's presence.
-    pub(crate) version: u64,
-    /// Online, away or busy.
-    pub(crate) status: Status,
+    /// Version of the user's presence, and online, away or busy; `None`: not known yet, or seen
+    /// as offline.
+    pub(crate) seen: Option<(u64, Status)>,
 }
 
 /// The users of one room.
@@ -104,12 +103,11 @@ impl Roster {
         }
     }
 
-    /// Those who are in the room and seen as something other than offline.
-    pub(crate) fn online(&self) -> impl Iterator<Item = Present> {
-        self.seen.values().filter(|it| it.is_present).filter_map(|it| {
-            let (version, status) = it.told?;
-            let user = it.user.clone();
-            (status != Status::Offline).then_some(Present { user, version, status })
+    /// Those who are in the room.
+    pub(crate) fn present(&self) -> impl Iterator<Item = Present> {
+        self.seen.values().filter(|it| it.is_present).map(|it| Present {
+            user: it.user.clone(),
+            seen: it.told.filter(|(_, status)| *status != Status::Offline),
         })
     }
 
@@ -162,11 +160,11 @@ mod tests {
     #[test]
     fn an_older_or_repeated_version_is_no_news() {
         let (mut roster, ann) = (Roster::default(), participant("ann"));
-        roster.enter(ann.clone());
+        roster.enter(ann);
         assert!(roster.status(&presence("ann", 5, Status::Busy), true).is_some());
         assert_eq!(roster.status(&presence("ann", 4, Status::Offline), false), None);
         assert_eq!(roster.status(&presence("ann", 5, Status::Busy), false), None);
-        assert_eq!(roster.online().count(), 1);
+        assert_eq!(roster.present().count(), 1);
     }
 
     #[test]

@@ -102,6 +102,9 @@ impl Watched {
     ) -> Attached {
         self.empty_since = None;
         let last = self.tail.last();
+        if since.is_none() && self.is_live(&listener) {
+            return Attached { position: last, resumed: false, missed: 0 };
+        }
         let missed = since.map(|it| last.seq.0.saturating_sub(it.seq.0));
         let since = since.filter(|_| missed.is_some_and(|it| it <= MISSED_ENTRIES_MAX));
         let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
@@ -112,6 +115,15 @@ impl Watched {
             resumed: since.is_some(),
             missed: since.and(missed).unwrap_or_default(),
         }
+    }
+
+    /// Whether the connection hears everything already, in the same words.
+    fn is_live(&self, listener: &Listener) -> bool {
+        let member = self.members.get(&listener.conn);
+        member.is_some_and(|it| {
+            let is_live = matches!(it.stage, Stage::Greeting { .. } | Stage::Live);
+            is_live && it.listener.dialect == listener.dialect
+        })
     }
 
     /// Removes a listener.
@@ -151,7 +163,7 @@ impl Watched {
             }
             Stage::CatchingUp { pending } if !pending.is_empty() => std::mem::take(pending),
             Stage::CatchingUp { .. } if last <= member.after => {
-                let rest: Vec<_> = self.roster.online().collect();
+                let rest: Vec<_> = self.roster.present().collect();
                 member.stage = if rest.is_empty() { Stage::Live } else { Stage::Greeting { rest } };
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
@@ -197,10 +209,16 @@ impl Watched {
     ) -> Progress {
         let Topic::Room(room) = topic else { return Progress::Live };
         let Some(member) = self.members.get(&conn) else { return Progress::Gone };
-        for Present { user, version, status } in page {
-            let (id, manner) = (user.id.clone(), Manner::Once(Once::of(&user.id, version)));
-            let mut spelling = Spelling::new(Notice::Present { room: room.clone(), user, status });
-            tell(&member.listener, &mut spelling, (Cause::User(&id), manner), voice);
+        for Present { user, seen } in page {
+            let (id, room) = (user.id.clone(), room.clone());
+            let inside = Notice::Inside { room: room.clone(), user: user.clone() };
+            let told = (Cause::User(&id), Manner::Always);
+            tell(&member.listener, &mut Spelling::new(inside), told, voice);
+            if let Some((version, status)) = seen {
+                let present = Notice::Present { room, user, status };
+                let told = (Cause::User(&id), Manner::Once(Once::of(&id, version)));
+                tell(&member.listener, &mut Spelling::new(present), told, voice);
+            }
         }
         if matches!(member.stage, Stage::Live) { Progress::Live } else { Progress::More }
     }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use crate::chat::Asker;
 use crate::clock;
 use crate::dialect::{Dialect, DialectId, Malformed, Request};
+use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::position::Position;
@@ -37,8 +38,9 @@ impl Session {
         let started = Instant::now();
         let (dialect, event, result) =
             match self.parts.dialects.decode(&self.peer.namespace, packet) {
-                Ok(Request { dialect, event, command }) => {
-                    let result = self.limited(dialect, command).await;
+                Ok(request) => {
+                    let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                    let result = self.limited(request).await;
                     (dialect, Some(event), result)
                 }
                 Err(Malformed { dialect, event, refusal }) => {
@@ -54,6 +56,20 @@ impl Session {
         match result {
             Ok(reply) => self.answer(dialect, &label, &reply, ack),
             Err(refusal) => self.refuse(dialect, event.as_deref(), &refusal, ack),
+        }
+    }
+
+    /// Carries out what the CONNECT asked for. Its refusal is an event: the connection lives.
+    pub(super) async fn greet(&mut self, greeting: Request) {
+        let started = Instant::now();
+        let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
+        let result = self.limited(greeting).await;
+        metrics::counted(&event, result.as_ref().err(), started.elapsed());
+        let parts = Arc::clone(&self.parts);
+        let dialect = parts.dialects.get(dialect);
+        match result {
+            Ok(reply) => self.answer(dialect, &event, &reply, None),
+            Err(refusal) => self.refuse(dialect, Some(&event), &refusal, None),
         }
     }
 
@@ -95,30 +111,51 @@ impl Session {
         self.buckets.take_event(&self.parts.config, rates)
     }
 
-    async fn limited(&mut self, dialect: DialectId, command: Command) -> Result<Reply, Refusal> {
-        match &command {
+    async fn limited(&mut self, request: Request) -> Result<Reply, Refusal> {
+        match &request.command {
             Command::Join { .. } | Command::Leave { .. } => {
                 self.buckets.take_join(&self.parts.config)?;
             }
             Command::Send(_)
+            | Command::Close { .. }
+            | Command::History { .. }
+            | Command::Users { .. }
             | Command::MarkRead { .. }
             | Command::Type { .. }
             | Command::SetStatus { .. }
-            | Command::Authenticate { .. } => self.take_event(dialect)?,
+            | Command::Authenticate { .. } => self.take_event(request.dialect)?,
         }
-        self.execute(dialect, command).await
+        self.execute(request).await
     }
 
-    async fn execute(&mut self, dialect: DialectId, command: Command) -> Result<Reply, Refusal> {
+    async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
+        let Request { dialect, event: _, needs_join, claims, command } = request;
         let actor = match (&self.identity, command) {
-            (_, Command::Authenticate { token }) => return self.authenticate(&token),
+            (_, Command::Authenticate { token }) => return self.authenticate(&token, &claims),
             (None, _) => return Err(Refusal::AuthRequired),
-            (Some(identity), command) => (identity.actor.clone(), command),
+            (Some(identity), command) => {
+                claims.check(&identity.actor.participant)?;
+                (identity.actor.clone(), command)
+            }
         };
+        if let (
+            actor,
+            Command::Send(Draft { room, .. })
+            | Command::History { room, .. }
+            | Command::Users { room },
+        ) = &actor
+        {
+            self.is_in_or_may_be(actor, room, needs_join).await?;
+        }
         match actor {
             (actor, Command::Join { room, since }) => self.join(dialect, &actor, room, since).await,
             (actor, Command::Leave { room }) => self.leave_room(&actor, room).await,
             (actor, Command::Send(draft)) => self.send(dialect, &actor, draft).await,
+            (actor, Command::Close { room, reason }) => self.close(&actor, room, reason).await,
+            (_, Command::History { room, limit, offset }) => {
+                self.parts.chat.history(room, limit, offset).await
+            }
+            (actor, Command::Users { room }) => self.parts.chat.users(&actor, room).await,
             (actor, Command::MarkRead { message }) => self.mark_read(&actor, message),
             (actor, Command::Type { room, active }) => self.type_in(&actor, &room, active),
             (actor, Command::SetStatus { status }) => {
@@ -156,13 +193,18 @@ impl Session {
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.
-    fn authenticate(&mut self, token: &Token) -> Result<Reply, Refusal> {
+    fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
         let verified = self.parts.auth.verify(token, clock::now());
-        let identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
-        let user = identity.actor.participant.clone();
-        if self.identity.as_ref().is_some_and(|it| it.actor.id() != &user.id) {
+        let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
+        let known = self.identity.as_ref().map(|it| &it.actor.participant);
+        let user = &mut identity.actor.participant;
+        if known.is_some_and(|it| it.id != user.id) {
             return Err(Refusal::AccessDenied);
         }
+        claims.check(user)?;
+        user.name_if_unnamed(known.map(|it| &*it.name));
+        user.name_if_unnamed(claims.name.as_deref());
+        let user = user.clone();
         self.guard.extend(identity.expires_at);
         let is_first = self.identity.replace(identity).is_none();
         self.peer.known.store(true, Ordering::Relaxed);
@@ -209,6 +251,20 @@ impl Session {
         }
     }
 
+    /// Some dialects ask for no more than the right to join.
+    async fn is_in_or_may_be(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        needs_join: bool,
+    ) -> Result<(), Refusal> {
+        match (self.rooms.has(room), needs_join) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Refusal::NotAMember),
+            (false, false) => self.parts.chat.admit(actor, room).await,
+        }
+    }
+
     async fn leave_room(&mut self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
         self.type_in(actor, &room, false)?;
         if !self.rooms.exit(&room) {
@@ -224,12 +280,21 @@ impl Session {
         actor: &Actor,
         draft: Draft,
     ) -> Result<Reply, Refusal> {
-        if !self.rooms.has(&draft.room) {
-            return Err(Refusal::NotAMember);
-        }
         let rates = self.parts.dialects.get(dialect).rates();
         let asker = self.asker(actor, limits::messages(&self.parts.config, rates));
         self.parts.chat.send(asker, draft).await
+    }
+
+    async fn close(
+        &self,
+        actor: &Actor,
+        room: RoomId,
+        reason: Option<String>,
+    ) -> Result<Reply, Refusal> {
+        if !self.rooms.has(&room) {
+            return Err(Refusal::NotAMember);
+        }
+        self.parts.chat.close(self.asker(actor, None), room, reason).await
     }
 
     fn mark_read(&self, actor: &Actor, message: MessageId) -> Result<Reply, Refusal> {

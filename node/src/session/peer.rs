@@ -10,6 +10,7 @@ use crate::auth::Identity;
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
 use crate::hub::outbox::{AckId, Outbox};
+use crate::secret::Secret;
 
 /// Events that may wait for their turn; the next one is refused as too frequent.
 pub const INBOX_EVENTS_MAX: usize = 256;
@@ -50,6 +51,8 @@ pub struct Peer {
     /// Whether it has shown who it is, now or later: set by the session, and the gateway takes
     /// larger packets from then on.
     pub known: Arc<AtomicBool>,
+    /// The CONNECT's payload; it may hold a token.
+    pub greeting: Option<Secret<Box<str>>>,
     /// The dialect that the handshake asked for.
     pub dialect: Option<String>,
     /// What the client sends, in order. Ends when the client is gone.

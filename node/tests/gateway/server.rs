@@ -56,6 +56,7 @@ impl Server {
             }),
             open: Arc::new(move |peer| {
                 tasks.spawn("session", session(peer));
+                Ok(())
             }),
         };
         let gateway = Arc::new(Gateway::new(config, behind, lifecycle.clone()));

@@ -8,6 +8,7 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod case;
 mod drain;
 mod harness;
 mod heartbeat;
@@ -22,5 +23,6 @@ mod refusals;
 mod repair;
 mod resume;
 mod slow;
+mod ticket;
 mod tokens;
 mod typing;

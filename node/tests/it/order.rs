@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::harness::client::numbered;
 use crate::harness::cluster::{Cluster, Plan};
-use crate::harness::token;
 
 /// Clients that send at the same time.
 const CLIENTS: usize = 20;

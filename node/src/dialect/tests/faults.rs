@@ -48,7 +48,7 @@ fn all_faults_of_all_files_are_told_at_once() {
             "a.toml:1: `refused` is missing",
             "b.toml:1: `refused` is missing",
             "b.toml:2: `text_max` must be a table",
-            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, rates, codes, refused, client, server)",
+            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, escapes, rates, codes, refused, connect, client, server)",
         ],
     );
 }
@@ -125,7 +125,7 @@ fn arguments_hold_the_names_of_their_command() {
         "args = ['[\"$romm\"]', '[\"$text\"]']",
         &[
             "test.toml:4: `room.join` has no `$romm` (did you mean `$room`?)",
-            "test.toml:4: `room.join` has no `$text` (known: $room, $since)",
+            "test.toml:4: `room.join` has no `$text` (known: $room, $since, $user.id, $user.name, $user.role)",
         ],
     );
     check_join(
@@ -223,7 +223,7 @@ fn a_server_event_has_an_occasion_and_an_audience() {
     check(
         "[[server]]\non = [\"user.online\", \"user.offline\"]\nto = \"all\"\nevent = \"a\"\npayload = '{ \"s\": \"$status\" }'\n",
         &[
-            "test.toml:7: there is no `$status` here (known: $room, $user.id, $user.name, $user.role)",
+            "test.toml:7: there is no `$status` here (known: $room, $user.id, $user.name, $user.role, $user.side)",
         ],
     );
 }
@@ -259,7 +259,7 @@ fn a_folders_files_add_dialects_and_replace_those_with_their_name() {
     write("notes.txt", "no dialect");
     let dialects = Dialects::load(folder.path()).unwrap();
     let names: Vec<&str> = dialects.all.iter().map(|it| it.name()).collect();
-    assert_eq!(names, ["conversation", "sixth"]);
+    assert_eq!(names, ["case", "ticket", "conversation", "sixth"]);
     assert!(dialects.decode("/", r#"["conversation:join","c1"]"#).is_err());
 
     write("bad.toml", "");
@@ -291,4 +291,26 @@ fn every_code_of_the_core_can_be_spelled() {
         Refusal::Unavailable(Outcome::Refused),
     ];
     assert_eq!(refusals.map(|it| it.code()), CODES);
+}
+
+#[test]
+fn a_choice_has_a_case_for_each_value() {
+    let check = |cases: &str, expected: &[&str]| {
+        let payload = format!("{{ \"as\": {{ \"$user.side\": {cases} }} }}");
+        check(
+            &format!(
+                "[[server]]\non = \"room.left\"\nto = \"all\"\nevent = \"e\"\npayload = '{payload}'"
+            ),
+            expected,
+        );
+    };
+    check(r#"{ "client": "user" }"#, &["test.toml:7: the case `agent` of `$user.side` is missing"]);
+    check(
+        r#"{ "client": "user", "agent": "$room", "agnet": 1 }"#,
+        &[
+            "test.toml:7: a case is a text or another plain value",
+            "test.toml:7: `$user.side` is never `agnet` (known: client, agent)",
+        ],
+    );
+    check("[]", &["test.toml:7: `$user.side` needs an object with its cases"]);
 }

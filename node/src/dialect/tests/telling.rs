@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
-use crate::dialect::request::{Deed, Ids};
+use crate::dialect::request::Deed;
 use crate::dialect::tests::{compiled, first};
-use crate::dialect::words::Words;
-use crate::dialect::{Audience, Dialects, Frame};
+use crate::dialect::words::{Style, Words};
+use crate::dialect::{Audience, Dialect, Dialects, Frame};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
@@ -19,31 +19,31 @@ use crate::domain::reply::Reply;
 use crate::domain::role::{Participant, Role};
 use crate::domain::time::Timestamp;
 
-const AT: Timestamp = Timestamp(1_705_314_600_123);
+pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
 
-fn room() -> RoomId {
+pub(super) fn room() -> RoomId {
     RoomId::parse("c1").unwrap()
 }
 
-fn user() -> Participant {
+pub(super) fn user() -> Participant {
     let id = UserId::parse("u1").unwrap();
     Participant { id, name: "Ann \"A\"".to_owned(), role: Role::Agent }
 }
 
-fn position() -> Position {
+pub(super) fn position() -> Position {
     Position::new(1_700_000_000_000, 7)
 }
 
-fn id() -> MessageId {
+pub(super) fn id() -> MessageId {
     MessageId::new(&room(), position())
 }
 
-fn entry(event: Event) -> Notice {
+pub(super) fn entry(event: Event) -> Notice {
     let (room, position) = (room(), position());
     Notice::Entry(Arc::new(Entry { room, position, nth: 5, at: AT, origin: None, event }))
 }
 
-fn message(text: &str) -> Event {
+pub(super) fn message(text: &str) -> Event {
     let client_message_id = Some(ClientMessageId::parse("m-1").unwrap());
     let (text, kind) = (text.to_owned(), "text".to_owned());
     Event::MessagePosted(Message { sender: user(), text, kind, client_message_id })
@@ -61,6 +61,7 @@ fn notices() -> Vec<Notice> {
         Notice::TypingStarted { room: room.clone(), user: user.clone() },
         Notice::TypingStopped { room: room.clone(), user: user.clone() },
         Notice::Present { room: room.clone(), user: user.clone(), status },
+        Notice::Inside { room: room.clone(), user: user.clone() },
         Notice::Entered { room: room.clone(), user: user.clone() },
         Notice::Left { room: room.clone(), user: user.clone() },
         Notice::UserOnline { room: room.clone(), user: user.clone(), status },
@@ -74,13 +75,20 @@ fn notices() -> Vec<Notice> {
 }
 
 /// A reply to every deed.
-fn reply_to(deed: Deed) -> Reply {
+pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
         Deed::Join => {
             Reply::Joined { room: room(), position: position(), resumed: true, missed: 3 }
         }
         Deed::Leave => Reply::Left { room: room() },
         Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
+        Deed::Close => Reply::Closed { room: room() },
+        Deed::History => {
+            let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
+            let messages = vec![Arc::clone(&entry), entry];
+            Reply::History { room: room(), messages, limit: 50, offset: 2, total: 9 }
+        }
+        Deed::Users => Reply::Users { room: room(), users: vec![(user(), Status::Away)] },
         Deed::MarkRead => Reply::Marked,
         Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
         Deed::SetStatus => Reply::StatusSet { status: Status::Busy },
@@ -95,22 +103,26 @@ fn every_name_that_templates_may_use_has_a_value() {
             assert!(words.get(word).is_some(), "{what} has no ${}", word.as_str());
         }
     };
-    let notices = notices();
+    let (notices, style) = (notices(), Style::default());
     for occasion in Occasion::ALL {
         let notice = notices.iter().find(|it| Occasion::of(it) == occasion).unwrap();
-        check(&Words::of_notice(notice, Ids::Texts), occasion.offer(), occasion.as_str());
+        check(&Words::of_notice(notice, &style), occasion.offer(), occasion.as_str());
     }
     for deed in Deed::ALL {
-        check(&Words::of_reply(&reply_to(deed), Ids::Texts), deed.offer(), deed.as_str());
+        check(&Words::of_reply(&reply_to(deed), &style), deed.offer(), deed.as_str());
     }
     let refusal = Refusal::Busy { retry_after: Duration::from_secs(1) };
-    let words = Words::of_refusal(&refusal, refusal.code(), "".into());
+    let words = Words::of_refusal(&refusal, refusal.code(), "".into(), &style);
     check(&words, REFUSAL_OFFER, "a refusal");
 }
 
 /// What everybody or the others hear: `all event payload`.
 fn told(dialects: &Dialects, notice: &Notice) -> String {
-    let Some(spoken) = first(dialects).encode(notice) else {
+    told_by(first(dialects), notice)
+}
+
+pub(super) fn told_by(dialect: &Dialect, notice: &Notice) -> String {
+    let Some(spoken) = dialect.encode(notice) else {
         return "nothing".to_owned();
     };
     let to = match spoken.to {
@@ -190,7 +202,10 @@ fn what_the_application_gave_is_handed_on_as_it_is() {
     check(updated("[]"), "nothing");
     check(updated("{"), "nothing");
     check(entry(Event::RoomDeleted), r#"all conversation:deleted {"conversationId":"c1"}"#);
-    check(entry(Event::RoomClosed { by: None, reason: None }), "nothing");
+    check(
+        entry(Event::RoomClosed { by: None, reason: None }),
+        &format!(r#"all conversation:updated {{"id":"c1","status":"closed",{end}"#),
+    );
     for data in [r#"{"id":"n1", "x":[null]}"#, "5", "\"text\""] {
         let notice = Notice::Notification { data: data.to_owned() };
         check(notice, &format!("all notification:new {data}"));
@@ -198,14 +213,19 @@ fn what_the_application_gave_is_handed_on_as_it_is() {
     check(Notice::Notification { data: "{\"a\"".to_owned() }, "nothing");
 }
 
+/// The acknowledgement of an event, and the events that answer it.
+pub(super) fn answered(dialect: &Dialect, event: &str, deed: Deed) -> String {
+    let answer = dialect.reply(event, &reply_to(deed));
+    let spoken = |frame: &Arc<Frame>| format!(" + {} {}", frame.event, frame.payload.get());
+    let events: String = answer.events.iter().map(spoken).collect();
+    answer.ack.get().to_owned() + &events
+}
+
 #[test]
 fn a_conversations_answers_carry_what_was_done() {
     let (dialects, id) = (Dialects::builtin(), id());
     let check = |event: &str, deed: Deed, expected: &str| {
-        let answer = first(&dialects).reply(event, &reply_to(deed));
-        let spoken = |frame: &Arc<Frame>| format!(" + {} {}", frame.event, frame.payload.get());
-        let events: String = answer.events.iter().map(spoken).collect();
-        assert_eq!(answer.ack.get().to_owned() + &events, expected);
+        assert_eq!(answered(first(&dialects), event, deed), expected);
     };
     check(
         "conversation:join",

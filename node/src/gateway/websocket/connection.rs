@@ -17,7 +17,6 @@ use tracing::debug;
 
 use crate::domain::close::CloseReason;
 use crate::gateway::drain;
-use crate::gateway::inside::Greeted;
 use crate::gateway::intake::Flooded;
 use crate::gateway::link::CONNECTS_MAX;
 use crate::gateway::metrics::Handshake;
@@ -27,7 +26,7 @@ use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
 use crate::gateway::websocket::heart::{Due, Heart};
 use crate::gateway::websocket::output::Output;
 use crate::gateway::websocket::space::{Space, new_id};
-use crate::gateway::websocket::{Lane, Served, Visitor};
+use crate::gateway::websocket::{Lane, Visitor};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 8 * 1024;
@@ -281,23 +280,19 @@ impl Connection {
             return Ok(());
         };
         let greeted = lane.inside.identify(namespace, &self.visitor.credentials, payload);
-        Handshake::of_connect(greeted.as_ref().err()).count();
-        match greeted {
-            Ok(greeted) => self.open(served, greeted),
+        let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
+        Handshake::of_connect(opened.as_ref().err()).count();
+        match opened {
+            Ok((space, socket)) => {
+                // Before anything that the session says, which is gathered later.
+                self.output.reply(&packet::connected(namespace, &socket));
+                self.spaces.reserve_exact(1); // most connections open one
+                self.spaces.push(space);
+                self.heart.namespaces(self.spaces.len());
+            }
             Err(refusal) => self.output.reply(&packet::refused(namespace, &refusal)),
         }
         Ok(())
-    }
-
-    fn open(&mut self, served: &Served, greeted: Greeted) {
-        let inside = &self.lane.inside;
-        let (space, peer) = Space::open(served, inside.next_conn(), &self.visitor, greeted);
-        // Before anything that the session says, which is gathered later.
-        self.output.reply(&packet::connected(&served.path, &peer.socket));
-        (inside.open)(peer);
-        self.spaces.reserve_exact(1); // most connections open one
-        self.spaces.push(space);
-        self.heart.namespaces(self.spaces.len());
     }
 
     /// Gathers and writes until nothing is ready, or the socket takes no more.

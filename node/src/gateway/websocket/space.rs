@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::domain::close::CloseReason;
-use crate::domain::id::ConnId;
-use crate::gateway::inside::Greeted;
+use crate::domain::refusal::Refusal;
+use crate::gateway::inside::{Greeted, Inside};
 use crate::gateway::intake::Intake;
 use crate::gateway::metrics::Counted;
 use crate::gateway::websocket::{Served, Visitor};
@@ -38,18 +38,35 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Opens a namespace for a client that was greeted: both sides of it.
-    #[must_use]
+    /// Opens a namespace for a client that was greeted. Returns the client's Socket.IO id with it.
+    ///
+    /// # Errors
+    /// What is behind the door refuses the client.
     pub(super) fn open(
         served: &Served,
-        conn: ConnId,
+        inside: &Inside,
         visitor: &Visitor,
         greeted: Greeted,
-    ) -> (Self, Peer) {
+    ) -> Result<(Self, String), Refusal> {
         let (intake, inbox) = Intake::new();
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let known = Arc::new(AtomicBool::new(greeted.identity.is_some()));
+        let socket = new_id();
+        (inside.open)(Peer {
+            conn: inside.next_conn(),
+            socket: socket.clone(),
+            namespace: Arc::clone(&served.path),
+            transport: "websocket",
+            address: visitor.address,
+            identity: greeted.identity,
+            known: Arc::clone(&known),
+            greeting: greeted.payload,
+            dialect: greeted.dialect,
+            inbox,
+            outbox,
+            closing,
+        })?;
         let space = Self {
             path: Arc::clone(&served.path),
             reader,
@@ -57,22 +74,9 @@ impl Space {
             is_over: false,
             counted: Counted::new(served.metrics.clone(), true),
             closing: Box::pin(asked(asked_to_close)),
-            known: Arc::clone(&known),
-        };
-        let peer = Peer {
-            conn,
-            socket: new_id(),
-            namespace: Arc::clone(&served.path),
-            transport: "websocket",
-            address: visitor.address,
-            identity: greeted.identity,
             known,
-            dialect: greeted.dialect,
-            inbox,
-            outbox,
-            closing,
         };
-        (space, peer)
+        Ok((space, socket))
     }
 
     /// Resolves when the session wants the connection to end. Not to be asked again afterwards.

@@ -95,6 +95,7 @@ fn command(dir: &Path, settings: &[(&'static str, String)]) -> Command {
     command.env("PARLANCE_REDIS__PREFIX", "it");
     command.env("PARLANCE_AUTH__JWT_SECRET", token::SECRET);
     command.env("PARLANCE_ROOMS__POLICY", "open");
+    command.env("PARLANCE_LOG__LEVEL", "info,parlance=debug");
     // All clients of the tests have one address.
     command.env("PARLANCE_LIMITS__CONNECTIONS_PER_ADDRESS", "0");
     command.envs(settings.iter().map(|(name, value)| (*name, value)));

@@ -72,13 +72,15 @@ impl Drop for Process {
 const PORT_MIN: u16 = 20_000;
 const PORTS: u16 = 12_000;
 
-/// A free address on this machine, never given out twice by this process.
+/// A free address on this machine, never given out twice by this process. Test processes that run
+/// at the same time have a loopback address each.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, 100 + high % 64, middle, low);
     for _ in 0..PORTS {
-        let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_MIN + offset));
+        let port = PORT_MIN + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS;
+        let address = SocketAddr::from((ip, port));
         if TcpListener::bind(address).is_ok() {
             return address;
         }

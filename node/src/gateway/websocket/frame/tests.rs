@@ -42,7 +42,10 @@ fn heard(mut input: &[u8]) -> (Vec<Heard>, Option<CloseCode>) {
     }
 }
 
-fn check(frames: &[(u8, &[u8])], expected: &[Heard], end: Option<CloseCode>) {
+/// First bytes and payloads.
+type Frames<'a> = &'a [(u8, &'a [u8])];
+
+fn check(frames: Frames<'_>, expected: &[Heard], end: Option<CloseCode>) {
     let bytes: Vec<u8> =
         frames.iter().flat_map(|(first, payload)| masked(*first, payload)).collect();
     let (all, code) = heard(&bytes);
@@ -67,7 +70,7 @@ fn messages_are_put_together_with_control_frames_between_their_fragments() {
 #[test]
 fn what_breaks_the_protocol_is_told_by_its_code() {
     let long = [b'x'; 126];
-    let cases: [(&[(u8, &[u8])], CloseCode); 16] = [
+    let cases: [(Frames<'_>, CloseCode); 16] = [
         (&[(0x80, b"a")], CloseCode::Protocol),
         (&[(0x01, b"a"), (0x81, b"b")], CloseCode::Protocol),
         (&[(0x09, b"")], CloseCode::Protocol),
