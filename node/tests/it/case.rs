@@ -161,7 +161,7 @@ async fn a_wrong_connect_is_refused_and_says_why() {
         (with("role", "volunteer"), "ACCESS_DENIED"),
     ] {
         let refused = dial(&cluster, 0, auth.clone()).try_connect().await.unwrap_err();
-        assert_eq!(refused["message"], code, "{auth}");
+        assert_eq!(refused["data"]["code"], code, "{auth}");
     }
 }
 
