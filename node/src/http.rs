@@ -1,7 +1,8 @@
-//! What the node tells over plain HTTP: its health and figures to everyone, its probes and metrics
-//! on the internal port.
+//! What the node tells over plain HTTP: an example page, its health and figures to everyone, its
+//! probes and metrics on the internal port.
 
 mod health;
+mod page;
 mod probes;
 mod scrape;
 mod status;
@@ -45,6 +46,7 @@ impl std::fmt::Debug for Sources {
 /// The public pages, without Socket.IO.
 pub fn public(sources: Sources) -> Router {
     Router::new()
+        .route("/", get(page::page))
         .route("/health", get(health::node))
         .route("/api/status", get(status::status))
         .route("/api/socket/health", get(health::socket))

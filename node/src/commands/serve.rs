@@ -72,7 +72,8 @@ fn greet(config: &Config) -> Result<(), Failure> {
     let token = new_token(&config.auth, &wanted)?;
     let port = config.listen.port();
     print(format_args!(
-        "Parlance will serve this machine at http://localhost:{port}, with a Redis of its own.\n\
+        "Parlance will serve this machine, with a Redis of its own. A page to try it out:\n\n  \
+         http://localhost:{port}/\n\n\
          A token for the user alice, good for 12 hours:\n\n  {token}\n\n\
          For others: parlance token --sub bob\n"
     ))

@@ -11,13 +11,14 @@ import { fileURLToPath } from "node:url";
 
 const SECRET = "a secret that only tests know, long enough for HS256";
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const BINARY = process.env.PARLANCE_BIN ?? join(ROOT, "target/debug/parlance");
+export const BINARY = process.env.PARLANCE_BIN ?? join(ROOT, "target/debug/parlance");
 
 /** Longer than anything takes that is promised to be quick. */
 export const SOON_MS = 10_000;
 
 const children = new Set();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 /** Asks again and again until the answer is yes. */
 export async function until(what, holds) {
@@ -119,12 +120,30 @@ export class Cluster {
     return node.process.exited;
   }
 
+  /** Starts the proxy that deploy/local starts, in front of two nodes; answers its address. */
+  async proxy() {
+    const port = await freePort();
+    const env = { PATH: process.env.PATH, PARLANCE_PROXY_BIND: `127.0.0.1:${port}` };
+    for (const [index, node] of this.nodes.entries()) {
+      env[`PARLANCE_NODE_${index + 1}`] = `127.0.0.1:${node.port}`;
+      env[`PARLANCE_NODE_${index + 1}_CHECK`] = String(node.internal);
+    }
+    const file = join(ROOT, "deploy/haproxy/haproxy.cfg");
+    this.haproxy = this.spawn("haproxy", "haproxy", ["-db", "-f", file], env);
+    const url = `http://127.0.0.1:${port}`;
+    await until("the proxy passes requests on", async () => {
+      this.haproxy.assertRunning();
+      return (await fetch(`${url}/health`).catch(() => undefined))?.status === 200;
+    });
+    return url;
+  }
+
   url(index) {
     return `http://127.0.0.1:${this.nodes[index].port}`;
   }
 
   async stop() {
-    const all = [...this.nodes.map((node) => node.process), this.redis, this.front];
+    const all = [this.haproxy, ...this.nodes.map((node) => node.process), this.redis];
     for (const it of all.filter((it) => it?.isRunning)) {
       it.child.kill("SIGKILL");
       await it.exited;
