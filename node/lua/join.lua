@@ -5,23 +5,10 @@
 -- Answers the head, the newest page and who is there; an empty head where there is no such room.
 
 local KIND, STAMP, KEPT_S = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local ROSTER_MAX = 200
 
 local head = head_of(KIND, KEYS[4])
 if #head == 0 then return pack({ head, {}, {} }) end
 add_interest(KIND, KEYS[4], STAMP)
 if KIND == 'u' then return pack({ head, {}, {} }) end
 
-local flat
-if redis.call('HLEN', KEYS[6]) <= ROSTER_MAX then
-  flat = redis.call('HVALS', KEYS[6])
-else
-  flat = {}
-  local picked = redis.call('HRANDFIELD', KEYS[6], ROSTER_MAX, 'WITHVALUES')
-  for i = 2, #picked, 2 do flat[#flat + 1] = picked[i] end
-end
-local roster = {}
-for _, value in ipairs(flat) do
-  roster[#roster + 1] = string.match(value, '^%d+:(.*)$')
-end
-return pack({ head, newest_page(KEYS[5], NOW - KEPT_S * 1000), roster })
+return pack({ head, newest_page(KEYS[5], NOW - KEPT_S * 1000), roster_of(KEYS[6]) })

@@ -28,7 +28,7 @@ use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Deed, Given, Rules};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
-use crate::dialect::words::Words;
+use crate::dialect::words::{Style, Words};
 use crate::domain::claims::Claims;
 use crate::domain::command::Command;
 use crate::domain::notice::Notice;
@@ -78,6 +78,17 @@ pub struct Rates {
     pub statuses: Option<Limit>,
 }
 
+/// What a dialect asks for, or brings about, beside a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The connection must have joined the room, not only be allowed to.
+    pub needs_join: bool,
+    /// A room that is closed cannot be joined.
+    pub needs_open: bool,
+    /// Joining a room leaves those that this dialect has joined before.
+    pub leaves_others: bool,
+}
+
 /// A packet that a dialect understood.
 #[derive(Debug)]
 pub struct Request {
@@ -85,6 +96,8 @@ pub struct Request {
     pub dialect: DialectId,
     /// The event's name, from the dialect's file: safe as a metric label.
     pub event: Arc<str>,
+    /// On what terms.
+    pub terms: Terms,
     /// What the sender says about itself.
     pub claims: Claims,
     /// What is asked.
@@ -139,6 +152,7 @@ struct ClientEvent {
     /// Values that the file gives.
     fixed: Given,
     deed: Deed,
+    terms: Terms,
     ack: Template,
     answers: Vec<Utterance>,
     /// How a refusal of this event is told, where not as all others.
@@ -158,7 +172,9 @@ pub struct Dialect {
     name: Arc<str>,
     namespaces: Vec<Arc<str>>,
     rates: Rates,
+    has_standing_rooms: bool,
     rules: Rules,
+    style: Style,
     codes: Vec<(&'static str, Spelling)>,
     refused: Utterance,
     refusal_ack: Template,
@@ -184,19 +200,25 @@ impl Dialect {
         self.rates
     }
 
+    /// Whether its users hear their own room and those of their departments without joining.
+    #[must_use]
+    pub fn has_standing_rooms(&self) -> bool {
+        self.has_standing_rooms
+    }
+
     /// The notice in this dialect's words; `None`: the dialect has no event for it, or the
     /// application's JSON in it is none.
     #[must_use]
     pub fn encode(&self, notice: &Notice) -> Option<Spoken> {
         let (to, utterance) = self.server.get(&Occasion::of(notice))?;
-        let frame = utterance.speak(&Words::of_notice(notice, self.rules.ids))?;
+        let frame = utterance.speak(&Words::of_notice(notice, &self.style))?;
         Some(Spoken { to: *to, frame })
     }
 
     /// The answer yes to `event`; a plain yes to an event that the dialect does not know.
     #[must_use]
     pub fn reply(&self, event: &str, reply: &Reply) -> Answer {
-        let words = Words::of_reply(reply, self.rules.ids);
+        let words = Words::of_reply(reply, &self.style);
         match self.asked(event) {
             Some(event) => Answer {
                 ack: Arc::from(event.ack.write(&words).expect(SPELLED)),
@@ -252,7 +274,7 @@ impl Dialect {
             Some(text) => Cow::Borrowed(text),
             None => Cow::Owned(refusal.to_string()),
         };
-        Words::of_refusal(refusal, spelling.map_or(core, |it| &it.code), text)
+        Words::of_refusal(refusal, spelling.map_or(core, |it| &it.code), text, &self.style)
     }
 }
 
@@ -396,7 +418,10 @@ impl Dialects {
             self.event(namespace, &name).ok_or_else(|| unknown(Refusal::UnknownEvent))?;
         let name = Arc::clone(name);
         match event.command(elements.get(1..).unwrap_or_default(), self.get(id).rules) {
-            Ok((claims, command)) => Ok(Request { dialect: id, event: name, claims, command }),
+            Ok((claims, command)) => {
+                let terms = event.terms;
+                Ok(Request { dialect: id, event: name, terms, claims, command })
+            }
             Err(refusal) => Err(Malformed { dialect: Some(id), event: Some(name), refusal }),
         }
     }
@@ -420,7 +445,8 @@ impl Dialects {
         let payload = payload.map_err(|_no_json| Refusal::invalid("no JSON"))?;
         let args: Vec<&RawValue> = payload.into_iter().collect();
         let (claims, command) = greeting.command(&args, *rules)?;
-        Ok(Some(Request { dialect, event: Arc::from(CONNECT), claims, command }))
+        let (event, terms) = (Arc::from(CONNECT), greeting.terms);
+        Ok(Some(Request { dialect, event, terms, claims, command }))
     }
 
     fn event(&self, namespace: &str, name: &str) -> Option<(DialectId, &Arc<str>, &ClientEvent)> {

@@ -7,7 +7,7 @@ use crate::chat::unavailable;
 use crate::domain::id::RoomId;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Actor, Role, Side};
-use crate::domain::room::{RoomPolicy, Visibility};
+use crate::domain::room::{RoomPolicy, RoomState, Visibility};
 use crate::store::Store;
 
 /// What a room's name reserves it for.
@@ -15,10 +15,14 @@ use crate::store::Store;
 enum Reserved<'a> {
     Department(&'a str),
     User(&'a str),
+    Nobody,
 }
 
 fn reserved(room: &RoomId) -> Option<Reserved<'_>> {
     let name = room.as_str();
+    if *room == RoomId::lobby() {
+        return Some(Reserved::Nobody);
+    }
     let department = name.strip_prefix("dept_").map(Reserved::Department);
     department.or_else(|| name.strip_prefix("user_").map(Reserved::User))
 }
@@ -31,36 +35,37 @@ fn is_entitled(actor: &Actor, reserved: Reserved<'_>) -> bool {
             actor.participant.role == Role::Admin || is_its_agent
         }
         Reserved::User(name) => actor.id().as_str() == name,
+        Reserved::Nobody => false,
     }
 }
 
-/// Lets the actor in, and makes the room where that is allowed.
+/// Lets the actor in, tells whether the room is open, and makes the room where that is allowed.
 pub(super) async fn admit(
     store: &Store,
     policy: RoomPolicy,
     actor: &Actor,
     room: &RoomId,
-) -> Result<(), Refusal> {
+) -> Result<RoomState, Refusal> {
     if let Some(reserved) = reserved(room) {
         if !is_entitled(actor, reserved) {
             return Err(Refusal::AccessDenied);
         }
         store.create(room, Visibility::Private).await.map_err(unavailable)?;
-        return Ok(());
+        return Ok(RoomState::Open);
     }
     let record = store.room(room).await.map_err(unavailable)?;
     let made_as = match (record, policy) {
         (Some(record), _) => {
             let is_public = record.visibility == Visibility::Public;
             let is_in = is_public || actor.is_granted(room);
-            return if is_in { Ok(()) } else { Err(Refusal::AccessDenied) };
+            return if is_in { Ok(record.state) } else { Err(Refusal::AccessDenied) };
         }
         (None, RoomPolicy::Open) => Visibility::Public,
         (None, RoomPolicy::Members) if actor.is_granted(room) => Visibility::Private,
         (None, RoomPolicy::Members) => return Err(Refusal::RoomNotFound),
     };
     store.create(room, made_as).await.map_err(unavailable)?;
-    Ok(())
+    Ok(RoomState::Open)
 }
 
 /// Whether the actor may write into a room that it has joined.

@@ -86,6 +86,29 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// The true or false under `key`, if the key is there.
+    pub(super) fn flag(&mut self, check: &mut Check<'_>, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            check.fault(value.span().start, format!("`{key}` must be true or false"));
+        }
+        flag
+    }
+
+    /// All keys with their texts, for a table whose keys are not known before.
+    pub(super) fn all_texts(&mut self, check: &mut Check<'_>) -> Vec<(Quoted<'t>, Quoted<'t>)> {
+        let mut pairs = Vec::new();
+        for key in self.keys() {
+            let text = self.entries.get(key.text).and_then(|it| quoted(check, it));
+            match text {
+                Some(text) => pairs.push((key, text)),
+                None => check.fault(key.at, format!("`{}` must be a text", key.text)),
+            }
+        }
+        pairs
+    }
+
     /// The whole number from 1 under `key`, if the key is there.
     pub(super) fn count(&mut self, check: &mut Check<'_>, key: &'static str) -> Option<u32> {
         let value = self.value(key)?;

@@ -14,13 +14,17 @@ pub(super) enum Word {
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    Limit,
     Message,
     MessageClientId,
     MessageKind,
+    Members,
     MessageText,
+    Messages,
     Metadata,
     Missed,
     Nth,
+    Offset,
     Position,
     Reason,
     Resumed,
@@ -29,10 +33,15 @@ pub(super) enum Word {
     Seq,
     Socket,
     Status,
+    Total,
     User,
+    UserFirstName,
+    UserLastName,
     UserName,
     UserRole,
     UserSide,
+    Users,
+    Whom,
 }
 
 impl Word {
@@ -64,6 +73,15 @@ impl Word {
             Self::UserName => "user.name",
             Self::UserRole => "user.role",
             Self::UserSide => "user.side",
+            Self::Limit => "limit",
+            Self::Members => "members",
+            Self::UserFirstName => "user.first_name",
+            Self::UserLastName => "user.last_name",
+            Self::Whom => "whom",
+            Self::Messages => "messages",
+            Self::Offset => "offset",
+            Self::Total => "total",
+            Self::Users => "users",
         }
     }
 }
@@ -192,6 +210,8 @@ impl Occasion {
                     UserName,
                     UserRole,
                     UserSide,
+                    Word::UserFirstName,
+                    Word::UserLastName,
                 ],
                 &[MessageClientId],
             ),
@@ -220,6 +240,13 @@ impl Occasion {
 }
 
 impl Word {
+    /// What can be said about each element of the list that the word stands for, if it is one.
+    pub(super) fn elements(self) -> Option<Offer> {
+        let users = Offer { always: USER_WORDS, sometimes: &[] };
+        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
+    }
+
     /// All that the word can say, where that is a closed set: a template may choose by it.
     pub(super) fn choices(self) -> &'static [&'static str] {
         match self {
@@ -233,13 +260,17 @@ impl Word {
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::Limit
+            | Self::Members
             | Self::Message
             | Self::MessageClientId
             | Self::MessageKind
             | Self::MessageText
+            | Self::Messages
             | Self::Metadata
             | Self::Missed
             | Self::Nth
+            | Self::Offset
             | Self::Position
             | Self::Reason
             | Self::Resumed
@@ -247,8 +278,13 @@ impl Word {
             | Self::Room
             | Self::Seq
             | Self::Socket
+            | Self::Total
             | Self::User
-            | Self::UserName => &[],
+            | Self::UserFirstName
+            | Self::UserLastName
+            | Self::UserName
+            | Self::Users
+            | Self::Whom => &[],
         }
     }
 }
@@ -258,16 +294,37 @@ impl Deed {
     pub(super) fn offer(self) -> Offer {
         use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
         let always: &[Word] = match self {
-            Self::Join => &[Room, Position, Resumed, Missed],
+            Self::Join => &[Room, Position, Resumed, Missed, Word::Members],
             Self::Leave | Self::Close => &[Room],
+            Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
+            Self::Users => &[Room, Word::Users],
             Self::Send => &[Message, Room, Position, Seq, At],
             Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
-            Self::SetStatus => &[Status],
+            Self::SetStatus | Self::Vanish => ONE_STATUS,
+            Self::Appear | Self::ListUsers => &[
+                Status,
+                At,
+                Word::User,
+                Word::UserName,
+                Word::UserRole,
+                Word::UserSide,
+                Word::Users,
+            ],
+            Self::Renew => &[],
+            Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
         };
         Offer { always, sometimes: &[] }
     }
 }
+
+/// The names of each of a room's users.
+const USER_WORDS: &[Word] =
+    &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of a status that was set.
+const ONE_STATUS: &[Word] =
+    &[Word::Status, Word::At, Word::User, Word::UserName, Word::UserRole, Word::UserSide];
 
 /// The names of the answer no.
 pub(super) const REFUSAL_OFFER: Offer = Offer {

@@ -16,9 +16,10 @@ use crate::domain::quota::Limit;
 use crate::domain::role::{Side, display_name};
 
 /// How a dialect spells ids that are whole numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Ids {
     /// As texts; a number is no id.
+    #[default]
     Texts,
     /// As numbers; a text that holds the same number is the same id.
     Numbers,
@@ -41,6 +42,12 @@ pub(super) struct Rules {
 /// Text bound of a dialect that names none.
 pub(super) const TEXT_MAX_DEFAULT: TextMax = TextMax::Characters(10_000);
 
+/// Messages in a page of history where the client does not say.
+const PAGE_DEFAULT: u32 = 50;
+
+/// Messages in a page of history at most.
+const PAGE_MAX: u32 = 100;
+
 /// Longest reason for closing a room: a sentence or two.
 const REASON_CHARACTERS_MAX: usize = 1_000;
 
@@ -54,25 +61,39 @@ pub(super) enum Deed {
     Leave,
     Send,
     Close,
+    History,
+    Users,
     MarkRead,
     StartTyping,
     StopTyping,
     SetTyping,
     SetStatus,
+    Appear,
+    Vanish,
+    Renew,
+    ListUsers,
+    Disconnect,
     Authenticate,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Join,
         Self::Leave,
         Self::Send,
         Self::Close,
+        Self::History,
+        Self::Users,
         Self::MarkRead,
         Self::StartTyping,
         Self::StopTyping,
         Self::SetTyping,
         Self::SetStatus,
+        Self::Appear,
+        Self::Vanish,
+        Self::Renew,
+        Self::ListUsers,
+        Self::Disconnect,
         Self::Authenticate,
     ];
 
@@ -82,11 +103,18 @@ impl Deed {
             Self::Leave => "room.leave",
             Self::Send => "message.send",
             Self::Close => "room.close",
+            Self::History => "room.history",
+            Self::Users => "room.users",
             Self::MarkRead => "message.read",
             Self::StartTyping => "typing.start",
             Self::StopTyping => "typing.stop",
             Self::SetTyping => "typing.set",
             Self::SetStatus => "status.set",
+            Self::Appear => "users.enter",
+            Self::Vanish => "users.leave",
+            Self::Renew => "users.renew",
+            Self::ListUsers => "users.list",
+            Self::Disconnect => "user.disconnect",
             Self::Authenticate => "authenticate",
         }
     }
@@ -94,13 +122,19 @@ impl Deed {
     /// The names that a client must say.
     pub(super) fn required(self) -> &'static [Asked] {
         match self {
-            Self::Join | Self::Leave | Self::Close | Self::StartTyping | Self::StopTyping => {
-                &[Asked::Room]
-            }
+            Self::Join
+            | Self::Leave
+            | Self::Close
+            | Self::History
+            | Self::Users
+            | Self::StartTyping
+            | Self::StopTyping => &[Asked::Room],
             Self::Send => &[Asked::Room, Asked::MessageText],
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
             Self::SetStatus => &[Asked::Status],
+            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers => &[],
+            Self::Disconnect => &[Asked::Whom],
             Self::Authenticate => &[Asked::Token],
         }
     }
@@ -109,14 +143,21 @@ impl Deed {
     pub(super) fn optional(self) -> &'static [Asked] {
         match self {
             Self::Join => &[Asked::Since],
-            Self::Send => &[Asked::MessageKind, Asked::MessageClientId],
+            Self::Send => &[Asked::MessageKind, Asked::MessageClientId, Asked::Attachments],
             Self::Close => &[Asked::Reason],
+            Self::History => &[Asked::Limit, Asked::Offset],
             Self::Leave
+            | Self::Users
             | Self::MarkRead
             | Self::StartTyping
             | Self::StopTyping
             | Self::SetTyping
             | Self::SetStatus
+            | Self::Appear
+            | Self::Vanish
+            | Self::Renew
+            | Self::ListUsers
+            | Self::Disconnect
             | Self::Authenticate => &[],
         }
     }
@@ -135,11 +176,22 @@ impl Deed {
                 client_message_id,
             }),
             Self::Close => Command::Close { room: room?, reason },
+            Self::History => Command::History {
+                room: room?,
+                limit: given.limit.unwrap_or(PAGE_DEFAULT),
+                offset: given.offset.unwrap_or_default(),
+            },
+            Self::Users => Command::Users { room: room? },
             Self::MarkRead => Command::MarkRead { message: message? },
             Self::StartTyping => Command::Type { room: room?, active: true },
             Self::StopTyping => Command::Type { room: room?, active: false },
             Self::SetTyping => Command::Type { room: room?, active: active? },
             Self::SetStatus => Command::SetStatus { status: status? },
+            Self::Appear => Command::Appear,
+            Self::Vanish => Command::Vanish,
+            Self::Renew => Command::Renew,
+            Self::ListUsers => Command::ListUsers,
+            Self::Disconnect => Command::Disconnect { user: given.whom? },
             Self::Authenticate => Command::Authenticate { token: token? },
         })
     }
@@ -154,10 +206,14 @@ pub(super) enum Asked {
     MessageText,
     MessageKind,
     MessageClientId,
+    Attachments,
+    Limit,
+    Offset,
     Reason,
     Active,
     Status,
     Token,
+    Whom,
     User,
     UserName,
     UserRole,
@@ -178,7 +234,11 @@ impl Asked {
             Self::Active => "active",
             Self::Status => "status",
             Self::Token => "token",
+            Self::Attachments => "message.attachments",
+            Self::Limit => "limit",
+            Self::Offset => "offset",
             Self::Reason => "reason",
+            Self::Whom => "whom",
             Self::User => "user.id",
             Self::UserName => "user.name",
             Self::UserRole => "user.role",
@@ -195,10 +255,13 @@ pub(super) struct Given {
     text: Option<String>,
     kind: Option<String>,
     client_message_id: Option<ClientMessageId>,
+    limit: Option<u32>,
+    offset: Option<u64>,
     reason: Option<String>,
     active: Option<bool>,
     status: Option<Status>,
     token: Option<Token>,
+    whom: Option<UserId>,
     pub(super) claims: Claims,
 }
 
@@ -226,7 +289,13 @@ impl Given {
                 self.status = Some(status.ok_or("must be online, away, busy or offline")?);
             }
             Asked::Token => self.token = Some(Token::new(text(json)?.into_owned())),
+            Asked::Attachments => no_attachments(json)?,
+            Asked::Limit => self.limit = Some(page_limit(json)?),
+            Asked::Offset => {
+                self.offset = Some(json::whole(json).ok_or("must be a whole number from 0")?);
+            }
             Asked::Reason => self.reason = reason(&text(json)?)?,
+            Asked::Whom => self.whom = Some(id(json, rules, UserId::parse)?),
             Asked::User => self.claims.id = Some(id(json, rules, UserId::parse)?),
             Asked::UserName => {
                 self.claims.name = Some(display_name(&text(json)?).ok_or("is empty")?);
@@ -298,6 +367,21 @@ fn message_text(text: &str, text_max: TextMax) -> Result<String, Problem> {
 
 fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+/// Messages in a page of history: as many as the client wants, within bounds.
+fn page_limit(json: &str) -> Result<u32, Problem> {
+    let limit = json::whole(json).filter(|&it| 0 < it).ok_or("must be a whole number from 1")?;
+    Ok(u32::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX))
+}
+
+/// Files cannot be kept yet.
+fn no_attachments(json: &str) -> Result<(), Problem> {
+    match json::elements(json, 1) {
+        Ok(files) if files.is_empty() => Ok(()),
+        Ok(_) => Err("are not taken here".into()),
+        Err(_no_list) => Err("must be a list".into()),
+    }
 }
 
 /// Why a room is closed; an empty reason is none.

@@ -25,6 +25,8 @@ enum Piece {
     Value(Word),
     /// What the file says for the word's value.
     Choice { word: Word, cases: Vec<(String, String)> },
+    /// A list of what `item` writes for each element.
+    Each { word: Word, item: Template },
     /// A comma, unless the object has just begun.
     Comma,
     /// A whole member `key:value`, left out where there is no value.
@@ -47,11 +49,16 @@ impl Template {
     /// A JSON value that the application gave is none.
     pub(super) fn write(&self, words: &Words<'_>) -> serde_json::Result<Box<RawValue>> {
         let mut out = String::with_capacity(256);
+        self.write_into(&mut out, words)?;
+        RawValue::from_string(out)
+    }
+
+    fn write_into(&self, out: &mut String, words: &Words<'_>) -> serde_json::Result<()> {
         for piece in &self.pieces {
             match piece {
                 Piece::Json(json) => out.push_str(json),
                 Piece::Value(word) => match words.get(*word) {
-                    Some(value) => value.write(&mut out),
+                    Some(value) => value.write(out),
                     None => out.push_str("null"),
                 },
                 Piece::Choice { word, cases } => {
@@ -59,18 +66,30 @@ impl Template {
                     let case = cases.iter().find(|(case, _)| Some(&**case) == value);
                     out.push_str(case.map_or("null", |(_, json)| json));
                 }
-                Piece::Comma => comma(&mut out),
+                Piece::Each { word, item } => {
+                    out.push('[');
+                    if let Some(Value::List(elements)) = words.get(*word) {
+                        for (index, element) in elements.iter().enumerate() {
+                            if 0 < index {
+                                out.push(',');
+                            }
+                            item.write_into(out, element)?;
+                        }
+                    }
+                    out.push(']');
+                }
+                Piece::Comma => comma(out),
                 Piece::Member { key, word } => {
                     if let Some(value) = words.get(*word) {
-                        comma(&mut out);
+                        comma(out);
                         out.push_str(key);
-                        value.write(&mut out);
+                        value.write(out);
                     }
                 }
-                Piece::Spread { word, except } => spread(&mut out, words.get(*word), except)?,
+                Piece::Spread { word, except } => spread(out, words.get(*word), except)?,
             }
         }
-        RawValue::from_string(out)
+        Ok(())
     }
 }
 
@@ -141,15 +160,24 @@ impl Compiler<'_, '_> {
                     self.check.fault(shape.at, cause);
                 }
                 Some(name) => {
-                    if let Some(word) = self.word(shape.at, name, false) {
-                        self.template.pieces.push(Piece::Value(word));
+                    let word = self.word(shape.at, name, false);
+                    if word.is_some_and(|it| it.elements().is_some()) {
+                        self.check
+                            .fault(shape.at, format!("`{text}` is a list: tell it by `$each`"));
                     }
+                    self.template.pieces.extend(word.map(Piece::Value));
                 }
             },
         }
     }
 
     fn object(&mut self, members: &[(String, Shape<'_>)]) {
+        if let [(each, list), (of, item)] = members
+            && each == "$each"
+            && of == "as"
+        {
+            return self.each(list, item);
+        }
         if let [(key, shape)] = members
             && let Some(name) = key.strip_prefix('$')
         {
@@ -183,6 +211,21 @@ impl Compiler<'_, '_> {
             has_member = true;
         }
         self.json("}");
+    }
+
+    /// `{ "$each": "$name", "as": JSON }`: a list, with the names of its elements.
+    fn each(&mut self, list: &Shape<'_>, item: &Shape<'_>) {
+        let name = match &list.kind {
+            ShapeKind::Text(text) => text.strip_prefix('$'),
+            ShapeKind::Object(_) | ShapeKind::List(_) | ShapeKind::Literal(_) => None,
+        };
+        let word = name.and_then(|name| self.word(list.at, name, false));
+        let Some((word, offer)) = word.and_then(|it| Some((it, it.elements()?))) else {
+            self.check.fault(list.at, "`$each` takes the name of a list");
+            return;
+        };
+        let item = Template::compile(self.check, item, &[offer]);
+        self.template.pieces.push(Piece::Each { word, item });
     }
 
     /// `{ "$name": { "value": JSON, … } }`: a case for each value that the name can have.

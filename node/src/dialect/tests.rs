@@ -1,11 +1,13 @@
 //! What the compiled dialects say and understand.
 
 mod case;
+mod desk;
 mod documentation;
 mod faults;
 mod hearing;
 mod packets;
 mod telling;
+mod ticket;
 
 use std::sync::Arc;
 

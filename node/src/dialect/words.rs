@@ -8,9 +8,11 @@ use crate::dialect::request::Ids;
 use crate::domain::event::{Entry, Event};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
+use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
+use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
 #[derive(Debug, Clone)]
@@ -21,13 +23,43 @@ pub(super) enum Value<'a> {
     Position(Position),
     /// A JSON value in text form, as the application gave it.
     Json(&'a str),
+    /// Told one by one, by a template of their own.
+    List(Vec<Words<'a>>),
+}
+
+/// How a dialect writes values.
+#[derive(Debug, Default)]
+pub(super) struct Style {
+    pub(super) ids: Ids,
+    /// What stands for a character wherever people's own words are told.
+    pub(super) escapes: Vec<(char, String)>,
+}
+
+impl Style {
+    /// People's own words, as this dialect's clients can take them.
+    fn escaped<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let escape = |c: char| self.escapes.iter().find(|(it, _)| *it == c).map(|(_, text)| text);
+        if !text.contains(|c| escape(c).is_some()) {
+            return Cow::Borrowed(text);
+        }
+        let mut escaped = String::with_capacity(text.len() + 16);
+        for c in text.chars() {
+            match escape(c) {
+                Some(text) => escaped.push_str(text),
+                None => escaped.push(c),
+            }
+        }
+        Cow::Owned(escaped)
+    }
 }
 
 impl Value<'_> {
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Number(_) | Self::Flag(_) | Self::Position(_) | Self::Json(_) => None,
+            Self::Number(_) | Self::Flag(_) | Self::Position(_) | Self::Json(_) | Self::List(_) => {
+                None
+            }
         }
     }
 
@@ -40,24 +72,26 @@ impl Value<'_> {
             Self::Position(position) => out
                 .push_str(&format!(r#"{{"epoch":{},"seq":{}}}"#, position.epoch.0, position.seq.0)),
             Self::Json(json) => out.push_str(json),
+            // The check lets a list be told by `$each` only.
+            Self::List(_) => out.push_str("null"),
         }
     }
 }
 
 /// The values of one thing told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Words<'a> {
-    ids: Ids,
+    style: &'a Style,
     values: Vec<(Word, Value<'a>)>,
 }
 
 impl<'a> Words<'a> {
-    fn new(ids: Ids) -> Self {
-        Self { ids, values: Vec::with_capacity(12) }
+    fn new(style: &'a Style) -> Self {
+        Self { style, values: Vec::with_capacity(12) }
     }
 
-    pub(super) fn of_notice(notice: &'a Notice, ids: Ids) -> Self {
-        let words = Self::new(ids);
+    pub(super) fn of_notice(notice: &'a Notice, style: &'a Style) -> Self {
+        let words = Self::new(style);
         match notice {
             Notice::Connected { user, socket } => words.user(user).text(Word::Socket, socket),
             Notice::Entry(entry) => words.entry(entry),
@@ -82,10 +116,11 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(super) fn of_reply(reply: &'a Reply, ids: Ids) -> Self {
-        let words = Self::new(ids);
+    pub(super) fn of_reply(reply: &'a Reply, style: &'a Style) -> Self {
+        let words = Self::new(style);
         match reply {
-            Reply::Joined { room, position, resumed, missed } => words
+            Reply::Joined { room, position, resumed, missed, members } => words
+                .with(Word::Members, Value::Number(*members))
                 .id(Word::Room, room.as_str())
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
@@ -97,15 +132,39 @@ impl<'a> Words<'a> {
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Seq, Value::Number(position.seq.0))
                 .shown(Word::At, at),
+            Reply::History { room, messages, limit, offset, total } => {
+                let messages = messages.iter().map(|it| Self::new(style).entry(it)).collect();
+                words
+                    .id(Word::Room, room.as_str())
+                    .with(Word::Messages, Value::List(messages))
+                    .with(Word::Limit, Value::Number(u64::from(*limit)))
+                    .with(Word::Offset, Value::Number(*offset))
+                    .with(Word::Total, Value::Number(*total))
+            }
+            Reply::Users { room, users, at } => {
+                words.id(Word::Room, room.as_str()).users(users, *at)
+            }
+            Reply::Online { user, users, at } => {
+                words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users, *at)
+            }
+            Reply::Renewed => words,
+            Reply::Disconnected { user } => words.id(Word::Whom, user.as_str()),
             Reply::Marked | Reply::Typed => words,
-            Reply::StatusSet { status } => words.text(Word::Status, status.as_str()),
+            Reply::StatusSet { status, user, at } => {
+                words.text(Word::Status, status.as_str()).user(user).shown(Word::At, at)
+            }
             Reply::Authenticated { user } => words.user(user),
         }
     }
 
     /// `code` and `text` are the dialect's spelling of the refusal.
-    pub(super) fn of_refusal(refusal: &Refusal, code: &'a str, text: Cow<'a, str>) -> Self {
-        let words = Self::new(Ids::Texts)
+    pub(super) fn of_refusal(
+        refusal: &Refusal,
+        code: &'a str,
+        text: Cow<'a, str>,
+        style: &'a Style,
+    ) -> Self {
+        let words = Self::new(style)
             .text(Word::Code, code)
             .with(Word::ErrorText, Value::Text(text))
             .text(Word::ErrorOutcome, refusal.outcome().as_str());
@@ -139,12 +198,18 @@ impl<'a> Words<'a> {
         self.with(word, Value::Text(Cow::Borrowed(text)))
     }
 
+    /// People's own words.
+    fn free(self, word: Word, text: &'a str) -> Self {
+        let text = self.style.escaped(text);
+        self.with(word, Value::Text(text))
+    }
+
     fn shown(self, word: Word, value: &impl ToString) -> Self {
         self.with(word, Value::Text(Cow::Owned(value.to_string())))
     }
 
     fn id(self, word: Word, id: &'a str) -> Self {
-        let number = match self.ids {
+        let number = match self.style.ids {
             Ids::Texts => None,
             Ids::Numbers => json::whole(id),
         };
@@ -156,9 +221,18 @@ impl<'a> Words<'a> {
 
     fn user(self, user: &'a Participant) -> Self {
         self.id(Word::User, user.id.as_str())
-            .text(Word::UserName, &user.name)
+            .free(Word::UserName, &user.name)
             .text(Word::UserRole, user.role.as_str())
             .text(Word::UserSide, user.role.side().as_str())
+    }
+
+    fn users(self, users: &'a [(Participant, Status)], at: Timestamp) -> Self {
+        let user = |(user, status): &'a (Participant, Status)| {
+            let words = Self::new(self.style).user(user);
+            words.text(Word::Status, status.as_str()).shown(Word::At, &at)
+        };
+        let users = Value::List(users.iter().map(user).collect());
+        self.with(Word::Users, users)
     }
 
     fn entry(self, entry: &'a Entry) -> Self {
@@ -172,9 +246,11 @@ impl<'a> Words<'a> {
             Event::MessagePosted(message) => {
                 let words = words
                     .shown(Word::Message, &entry.id())
-                    .text(Word::MessageText, &message.text)
+                    .free(Word::MessageText, &message.text)
                     .text(Word::MessageKind, &message.kind)
-                    .user(&message.sender);
+                    .user(&message.sender)
+                    .free(Word::UserFirstName, message.sender.first_and_last_name().0)
+                    .free(Word::UserLastName, message.sender.first_and_last_name().1);
                 match &message.client_message_id {
                     Some(id) => words.id(Word::MessageClientId, id.as_str()),
                     None => words,
@@ -187,7 +263,7 @@ impl<'a> Words<'a> {
                     None => words,
                 };
                 match reason {
-                    Some(reason) => words.text(Word::Reason, reason),
+                    Some(reason) => words.free(Word::Reason, reason),
                     None => words,
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::id::{ClientMessageId, MessageId, RoomId};
+use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
 
@@ -39,6 +39,20 @@ pub enum Command {
         /// Why, in the closer's words.
         reason: Option<String>,
     },
+    /// Read a page of a room's messages, counted from the newest.
+    History {
+        /// Which.
+        room: RoomId,
+        /// How many at most.
+        limit: u32,
+        /// How many of the newest to pass over.
+        offset: u64,
+    },
+    /// Ask who is in a room.
+    Users {
+        /// Which.
+        room: RoomId,
+    },
     /// Say that everything up to a message was read.
     MarkRead {
         /// The newest message that was read.
@@ -50,6 +64,19 @@ pub enum Command {
         room: RoomId,
         /// `false`: stopped.
         active: bool,
+    },
+    /// Be seen as online, and be listed among those who are.
+    Appear,
+    /// Be seen as offline, and be listed no more.
+    Vanish,
+    /// Say that the user is still there.
+    Renew,
+    /// Ask who is online.
+    ListUsers,
+    /// End every connection of a user.
+    Disconnect {
+        /// Whose.
+        user: UserId,
     },
     /// Be seen as.
     SetStatus {

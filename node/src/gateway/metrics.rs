@@ -81,7 +81,7 @@ impl NamespaceMetrics {
     pub(super) fn new(namespace: &str) -> Self {
         let gauge = |transport: &'static str| {
             let namespace = namespace.to_owned();
-            metrics::gauge!(CONNECTIONS, "transport" => transport, "namespace" => namespace)
+            metrics::gauge!(CONNECTIONS, "transport" => transport, "socketio_namespace" => namespace)
         };
         Self { polling: gauge("polling"), websocket: gauge("websocket") }
     }

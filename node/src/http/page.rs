@@ -28,6 +28,7 @@ const DOCUMENT: &str = concat!(
     "</script>\n<script nonce=\"%nonce%\" type=\"module\">\n",
     include_str!("page/dialects.js"),
     include_str!("page/link.js"),
+    include_str!("page/elements.js"),
     include_str!("page/traffic.js"),
     include_str!("page/messages.js"),
     include_str!("page/people.js"),

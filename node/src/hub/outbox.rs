@@ -81,6 +81,8 @@ struct Gauge {
     bytes: AtomicUsize,
     /// Told when an overflow happens.
     overflowed: Notify,
+    /// Told when the connection is to end.
+    dismissed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
 }
@@ -166,6 +168,16 @@ impl Outbox {
     /// Resolves once when a push did not fit. One waiter: the session.
     pub async fn overflowed(&self) {
         self.gauge.overflowed.notified().await;
+    }
+
+    /// Has the connection ended: its user was put out.
+    pub fn dismiss(&self) {
+        self.gauge.dismissed.notify_one();
+    }
+
+    /// Resolves once when the connection was dismissed. One waiter: the session.
+    pub async fn dismissed(&self) {
+        self.gauge.dismissed.notified().await;
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.

@@ -111,6 +111,12 @@ impl Roster {
         })
     }
 
+    /// How many users are in the room if `user` is, too.
+    pub(crate) fn count_with(&self, user: &UserId) -> u64 {
+        let others = self.seen.iter().filter(|(id, it)| it.is_present && *id != user);
+        1 + others.count() as u64
+    }
+
     /// Whether changes of this user concern the room.
     pub(crate) fn lists(&self, user: &UserId) -> bool {
         self.seen.contains_key(user)

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde_bytes::ByteBuf;
 
+use crate::domain::role::Participant;
 use crate::domain::topic::Topic;
 use crate::store::log::{decode_all, head_at};
 use crate::store::script::{ALLOW_OOM, FENCE, PRELUDE, Script};
@@ -19,8 +20,12 @@ fn script(name: &'static str, text: &str) -> Script {
     Script::new(name, &[ALLOW_OOM, PRELUDE, FENCE, INTEREST, PAGES, text])
 }
 
-static JOIN: LazyLock<Script> =
-    LazyLock::new(|| script("join", include_str!("../../lua/join.lua")));
+static JOIN: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        "join",
+        concat!(include_str!("../../lua/roster.lua"), include_str!("../../lua/join.lua")),
+    )
+});
 static LEAVE: LazyLock<Script> =
     LazyLock::new(|| script("leave", include_str!("../../lua/leave.lua")));
 static REASSERT: LazyLock<Script> =
@@ -54,10 +59,7 @@ impl Store {
             Topic::Room(room) => decode_all(room, &newest)?,
             Topic::User(_) => Vec::new(),
         };
-        let roster: Result<Vec<_>, _> = roster.iter().map(|it| rmp_serde::from_slice(it)).collect();
-        let roster =
-            roster.map_err(|error| StoreError::refused(format!("who is in {topic} is {error}")))?;
-        Ok(Some(Joined { head, newest, roster }))
+        Ok(Some(Joined { head, newest, roster: participants(&roster)? }))
     }
 
     /// Stops hearing topics; a topic whose stored stamp is higher stays.
@@ -129,6 +131,12 @@ impl Store {
         }
         Ok(heads)
     }
+}
+
+/// Reads participants as `enter` stored them.
+pub(crate) fn participants(stored: &[ByteBuf]) -> Result<Vec<Participant>, StoreError> {
+    let read: Result<Vec<_>, _> = stored.iter().map(|it| rmp_serde::from_slice(it)).collect();
+    read.map_err(|error| StoreError::refused(format!("a participant is {error}")))
 }
 
 fn kind(topic: &Topic) -> &'static str {

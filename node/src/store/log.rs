@@ -38,6 +38,9 @@ static ENTRY: LazyLock<Script> = LazyLock::new(|| {
 static NEWEST: LazyLock<Script> =
     LazyLock::new(|| Script::new("newest", &[NO_WRITES, include_str!("../../lua/newest.lua")]));
 
+static MESSAGES: LazyLock<Script> =
+    LazyLock::new(|| Script::new("messages", &[NO_WRITES, include_str!("../../lua/messages.lua")]));
+
 /// Epoch, seq and nth, as scripts answer them.
 type Place = (u64, u64, u64);
 
@@ -174,6 +177,31 @@ impl Store {
         input.number(count as u64);
         let found: Vec<ByteBuf> = NEWEST.call(&self.shard.client, &input, PATIENCE).await?;
         decode_all(room, &found)
+    }
+
+    /// A page of a room's messages without other events, oldest first: at most `limit`, and about
+    /// a mebibyte, after passing over the `offset` newest. Beside it the number of messages that
+    /// the room has had, also of those that are no longer kept.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    pub async fn messages(
+        &self,
+        room: &RoomId,
+        limit: u32,
+        offset: u64,
+    ) -> Result<(u64, Vec<SharedEntry>), StoreError> {
+        let mut input = Input::default();
+        input.key(self.shard.keys.meta(room));
+        input.key(self.shard.keys.log(room));
+        input.number(offset);
+        input.number(u64::from(limit));
+        input.number(self.shard.kept_s());
+        let (total, found): (u64, Vec<ByteBuf>) =
+            MESSAGES.call(&self.shard.client, &input, PATIENCE).await?;
+        let mut entries = decode_all(room, &found)?;
+        entries.retain(|it| it.event.is_message());
+        Ok((total, entries))
     }
 
     /// The entry at exactly this place, if the log still has it.

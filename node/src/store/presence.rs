@@ -9,14 +9,16 @@ use std::sync::LazyLock;
 
 use fred::interfaces::{HashesInterface, SetsInterface};
 use futures_util::future::try_join_all;
+use serde_bytes::ByteBuf;
 
 use crate::domain::id::{NodeLife, RoomId, UserId};
 use crate::domain::presence::{Presence, Status};
 use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::store::codec::{EncodeError, encode_signal};
+use crate::store::interest::participants;
 use crate::store::keys::Partition;
-use crate::store::script::{ALLOW_OOM, FENCE, Failure, Input, PRELUDE, Script};
+use crate::store::script::{ALLOW_OOM, FENCE, Failure, Input, NO_WRITES, PRELUDE, Script};
 use crate::store::shard::{PATIENCE, Shard};
 use crate::store::{Store, StoreError};
 
@@ -44,6 +46,10 @@ static ENTER: LazyLock<Script> =
 static EXIT: LazyLock<Script> = LazyLock::new(|| script("exit", FENCE, OCCUPANTS, EXIT_TEXT));
 static REAP_PAIRS: LazyLock<Script> =
     LazyLock::new(|| script("reap_pairs", DEAD_ONLY, OCCUPANTS, EXIT_TEXT));
+static PRESENT: LazyLock<Script> = LazyLock::new(|| {
+    let text = include_str!("../../lua/present.lua");
+    Script::new("present", &[NO_WRITES, include_str!("../../lua/roster.lua"), text])
+});
 static REAP: LazyLock<Script> =
     LazyLock::new(|| script("reap", DEAD_ONLY, "", include_str!("../../lua/reap.lua")));
 
@@ -131,6 +137,28 @@ impl Store {
     /// Redis did not do it.
     pub async fn set_status(&self, user: &UserId, status: Status) -> Result<(), StoreError> {
         self.shard.set_status(user, status).await
+    }
+
+    /// Who is in a room now, on any node; at most 200.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn inside(&self, room: &RoomId) -> Result<Vec<Participant>, StoreError> {
+        let mut input = Input::default();
+        input.key(self.shard.keys.roster(room));
+        let stored: Vec<ByteBuf> = PRESENT.call(&self.shard.client, &input, PATIENCE).await?;
+        participants(&stored)
+    }
+
+    /// Whether the user has a connection, whatever the user is seen as.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn is_connected(&self, user: &UserId) -> Result<bool, StoreError> {
+        let bucket = self.shard.keys.user_bucket(user);
+        let entry: Option<String> =
+            self.shard.client.hget(bucket, user.as_str()).await.map_err(Failure::from)?;
+        Ok(entry.is_some_and(|it| !it.starts_with("0 ")))
     }
 
     /// What these users are seen as, in order; one who was never seen is offline at version 0.

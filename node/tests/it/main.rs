@@ -9,6 +9,7 @@
 )]
 
 mod case;
+mod desk;
 mod drain;
 mod harness;
 mod heartbeat;
@@ -23,5 +24,6 @@ mod refusals;
 mod repair;
 mod resume;
 mod slow;
+mod ticket;
 mod tokens;
 mod typing;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
-use crate::dialect::request::{Deed, Ids};
+use crate::dialect::request::Deed;
 use crate::dialect::tests::{compiled, first};
-use crate::dialect::words::Words;
+use crate::dialect::words::{Style, Words};
 use crate::dialect::{Audience, Dialect, Dialects, Frame};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
@@ -74,18 +74,36 @@ fn notices() -> Vec<Notice> {
     ]
 }
 
+fn users() -> Vec<(Participant, Status)> {
+    vec![(user(), Status::Away)]
+}
+
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
-        Deed::Join => {
-            Reply::Joined { room: room(), position: position(), resumed: true, missed: 3 }
-        }
+        Deed::Join => Reply::Joined {
+            room: room(),
+            position: position(),
+            resumed: true,
+            missed: 3,
+            members: 2,
+        },
         Deed::Leave => Reply::Left { room: room() },
         Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
         Deed::Close => Reply::Closed { room: room() },
+        Deed::History => {
+            let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
+            let messages = vec![Arc::clone(&entry), entry];
+            Reply::History { room: room(), messages, limit: 50, offset: 2, total: 9 }
+        }
+        Deed::Users => Reply::Users { room: room(), users: users(), at: AT },
         Deed::MarkRead => Reply::Marked,
         Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
-        Deed::SetStatus => Reply::StatusSet { status: Status::Busy },
+        Deed::SetStatus => Reply::StatusSet { status: Status::Busy, user: user(), at: AT },
+        Deed::Vanish => Reply::StatusSet { status: Status::Offline, user: user(), at: AT },
+        Deed::Appear | Deed::ListUsers => Reply::Online { user: user(), users: users(), at: AT },
+        Deed::Renew => Reply::Renewed,
+        Deed::Disconnect => Reply::Disconnected { user: user().id },
         Deed::Authenticate => Reply::Authenticated { user: user() },
     }
 }
@@ -97,16 +115,16 @@ fn every_name_that_templates_may_use_has_a_value() {
             assert!(words.get(word).is_some(), "{what} has no ${}", word.as_str());
         }
     };
-    let notices = notices();
+    let (notices, style) = (notices(), Style::default());
     for occasion in Occasion::ALL {
         let notice = notices.iter().find(|it| Occasion::of(it) == occasion).unwrap();
-        check(&Words::of_notice(notice, Ids::Texts), occasion.offer(), occasion.as_str());
+        check(&Words::of_notice(notice, &style), occasion.offer(), occasion.as_str());
     }
     for deed in Deed::ALL {
-        check(&Words::of_reply(&reply_to(deed), Ids::Texts), deed.offer(), deed.as_str());
+        check(&Words::of_reply(&reply_to(deed), &style), deed.offer(), deed.as_str());
     }
     let refusal = Refusal::Busy { retry_after: Duration::from_secs(1) };
-    let words = Words::of_refusal(&refusal, refusal.code(), "".into());
+    let words = Words::of_refusal(&refusal, refusal.code(), "".into(), &style);
     check(&words, REFUSAL_OFFER, "a refusal");
 }
 

@@ -5,21 +5,6 @@ const TRAFFIC_LINE_CHARACTERS_MAX = 2_000;
 
 const WAYS = { out: "sent", in: "heard", link: "link" };
 
-/** A new element with this class and this text; text stays text. */
-function element(name, className, text) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-/** Runs `change`, and keeps showing the end of the list if that is what is shown. */
-function keepEnd(list, change) {
-  const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  change();
-  if (isAtEnd) list.scrollTop = list.scrollHeight;
-}
-
 class Traffic {
   #list = document.getElementById("traffic");
   #count = document.getElementById("traffic-count");

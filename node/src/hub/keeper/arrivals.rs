@@ -202,6 +202,7 @@ impl Keeper {
             Signal::Delivered { .. }
             | Signal::Read { .. }
             | Signal::Notification { .. }
+            | Signal::Disconnect
             | Signal::Spread { .. } => (),
         }
     }
@@ -230,6 +231,12 @@ impl Keeper {
             Signal::Notification { data } => vec![Notice::Notification { data }],
             Signal::Spread { nodes } => {
                 self.directory.spread(user, nodes);
+                return;
+            }
+            Signal::Disconnect => {
+                if let Some(watched) = self.watched.get(topic) {
+                    watched.dismiss_all();
+                }
                 return;
             }
             // Signals of rooms reach rooms only.
