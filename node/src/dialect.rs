@@ -6,6 +6,7 @@
 pub mod check;
 mod compile;
 mod file;
+mod forms;
 mod json;
 mod offer;
 mod pattern;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::dialect::check::{Fault, Faults};
+use crate::dialect::forms::Forms;
 use crate::dialect::offer::Occasion;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Deed, Given, Rules};
@@ -47,6 +49,22 @@ pub struct Frame {
     pub event: Arc<str>,
     /// The event's only argument.
     pub payload: Box<RawValue>,
+    /// What a gateway made of the two, for each namespace in which somebody hears it.
+    ready: Forms,
+}
+
+impl Frame {
+    /// An event called `event` with this argument.
+    #[must_use]
+    pub fn new(event: Arc<str>, payload: Box<RawValue>) -> Self {
+        Self { event, payload, ready: Forms::default() }
+    }
+
+    /// The bytes that a gateway writes for this event on `namespace`: made by `write` for the
+    /// first connection that hears it, and shared by all others.
+    pub fn ready(&self, namespace: &Arc<str>, write: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
+        self.ready.get_or_write(namespace, || write(self))
+    }
 }
 
 /// Who hears a notice, as the dialect's `to` says.
@@ -135,7 +153,7 @@ impl Utterance {
     /// `None`: what the application gave as JSON is none.
     fn speak(&self, words: &Words<'_>) -> Option<Arc<Frame>> {
         let payload = self.payload.write(words).ok()?;
-        Some(Arc::new(Frame { event: Arc::clone(&self.event), payload }))
+        Some(Arc::new(Frame::new(Arc::clone(&self.event), payload)))
     }
 }
 

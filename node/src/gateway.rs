@@ -11,14 +11,17 @@ mod credentials;
 mod door;
 mod drain;
 mod flow;
+mod inside;
+mod intake;
 mod link;
 mod meter;
 mod metrics;
 pub mod origin;
+mod packet;
 mod socketio;
 mod transport;
+mod websocket;
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use axum::Router;
@@ -33,9 +36,10 @@ use crate::auth::{AuthFailure, Credentials, Identity};
 use crate::domain::refusal::Refusal;
 use crate::gateway::accept::Listener;
 use crate::gateway::admission::Admission;
-use crate::gateway::config::Config;
+use crate::gateway::config::{Config, Limits};
 use crate::gateway::door::Door;
 use crate::gateway::drain::{FLUSH_MAX, Leaving};
+use crate::gateway::inside::Inside;
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::socketio::{Lane, Namespace};
 use crate::lifecycle::Lifecycle;
@@ -46,6 +50,14 @@ const SPARE_TRANSPORTS: usize = 1000;
 
 /// TCP connections where sessions are not limited.
 const TRANSPORTS_MAX: usize = 1_000_000;
+
+/// What a packet adds to its event's bytes: type, namespace, acknowledgement id, event name.
+const ENVELOPE_BYTES_MAX: usize = 4096;
+
+/// Bytes of one packet, and of one polling request.
+fn packet_bytes_max(limits: Limits) -> usize {
+    limits.message_bytes.get().saturating_add(ENVELOPE_BYTES_MAX)
+}
 
 /// Verifies what a handshake showed; `Ok(None)`: it showed nothing.
 pub type Authenticate =
@@ -93,23 +105,21 @@ impl Gateway {
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
         metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
+        let inside =
+            Inside::new(behind.authenticate, behind.open, lifecycle.clone(), told_to_leave);
+        let paths = behind.namespaces;
+        let websocket =
+            websocket::Lane::new(Arc::clone(&inside), &paths, config.heartbeat, config.limits);
         let engine = Engine::new(config.heartbeat, config.limits, |engine| {
-            let lane = Arc::new(Lane {
-                authenticate: behind.authenticate,
-                open: behind.open,
-                lifecycle: lifecycle.clone(),
-                leaving: told_to_leave,
-                engine: Weak::clone(engine),
-                next_conn: AtomicU64::new(1),
-            });
-            let paths = behind.namespaces.into_iter();
-            paths.map(|path| Namespace::new(path, Arc::clone(&lane))).collect()
+            let lane = Arc::new(Lane { inside, engine: Weak::clone(engine) });
+            paths.into_iter().map(|path| Namespace::new(path, Arc::clone(&lane))).collect()
         });
         let door = Door {
             admission: Admission::new(config.limits),
             cookies: behind.cookies,
             links: Arc::default(),
             engine,
+            websocket,
             lifecycle,
             config,
         };

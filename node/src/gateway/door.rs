@@ -25,9 +25,10 @@ use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::origin::{self, AllowedOrigins, Verdict};
-use crate::gateway::socketio::engine::{ENGINE_PATH, Engine, packet_bytes_max};
+use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::transport::Transport;
-use crate::gateway::{address, credentials};
+use crate::gateway::websocket::{Lane, Visitor};
+use crate::gateway::{address, credentials, packet_bytes_max};
 use crate::lifecycle::Lifecycle;
 
 /// How long a client may take to post its packets.
@@ -53,23 +54,30 @@ pub(super) struct Door {
     pub(super) admission: Admission,
     /// Open sessions.
     pub(super) links: Arc<Links>,
-    /// What answers.
+    /// What answers polling clients, also when they upgrade.
     pub(super) engine: Arc<Engine>,
+    /// What answers those that open a WebSocket at once.
+    pub(super) websocket: Arc<Lane>,
     /// Whether the node is leaving.
     pub(super) lifecycle: Lifecycle,
 }
 
-/// The two members of a query that say whose request it is; read as the engine reads them.
+/// The members of a query that say whose request it is; read as the engine reads them.
 struct Asked<'a> {
     session: Option<&'a str>,
     is_websocket: bool,
+    is_version_4: bool,
 }
 
 impl<'a> Asked<'a> {
     fn of(query: &'a str) -> Self {
         let member = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name));
         let transport = member("transport=").and_then(|it| it.split('=').next());
-        Self { session: member("sid="), is_websocket: transport == Some("websocket") }
+        Self {
+            session: member("sid="),
+            is_websocket: transport == Some("websocket"),
+            is_version_4: member("EIO=") == Some("4"),
+        }
     }
 }
 
@@ -84,7 +92,7 @@ pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request) -> Res
         return StatusCode::BAD_REQUEST.into_response();
     }
     match asked.session {
-        None => door.open(&transport, request).await,
+        None => door.open(&asked, &transport, request).await,
         Some(session) => match door.links.find(session) {
             Some(link) if asked.is_websocket => door.upgrade(&link, &transport, request).await,
             Some(link) => door.poll(&link, session, request).await,
@@ -104,36 +112,37 @@ fn unknown_session() -> Response {
 
 impl Door {
     /// A new session, if there is room for it.
-    async fn open(&self, transport: &Arc<Transport>, mut request: Request) -> Response {
+    async fn open(
+        &self,
+        asked: &Asked<'_>,
+        transport: &Transport,
+        mut request: Request,
+    ) -> Response {
         let headers = request.headers();
         let client = address::client(transport.peer, headers, &self.config.trusted_proxies);
         if let Some(denial) = self.denial(client) {
             return denial;
         }
         let shown = credentials::of_request(headers, &self.cookies);
-        let link = self.links.open(client, shown);
-        keep_what_the_engine_reads(request.headers_mut());
-        request.extensions_mut().insert(Arc::clone(&link));
-        let response = self.engine.call(request).await;
-        match response.status() {
-            StatusCode::SWITCHING_PROTOCOLS => {
-                Handshake::Opened.count();
-                link.becomes_websocket(transport);
-                response
+        let response = if !asked.is_version_4 {
+            StatusCode::BAD_REQUEST.into_response()
+        } else if asked.is_websocket {
+            let place = self.links.enter();
+            let visitor = Visitor { address: client, credentials: shown, _place: place };
+            self.websocket.open(visitor, request)
+        } else {
+            let link = self.links.open(client, shown);
+            keep_what_the_engine_reads(request.headers_mut());
+            request.extensions_mut().insert(Arc::clone(&link));
+            let (response, body) = read_along(self.engine.call(request).await).await;
+            if let Some(session) = session_id(&body) {
+                self.links.name(&link, session);
             }
-            StatusCode::OK => {
-                Handshake::Opened.count();
-                let (response, body) = read_along(response).await;
-                if let Some(session) = session_id(&body) {
-                    self.links.name(&link, session);
-                }
-                response
-            }
-            _ => {
-                Handshake::Malformed.count();
-                response
-            }
-        }
+            response
+        };
+        let is_open = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::OK);
+        if is_open { Handshake::Opened } else { Handshake::Malformed }.count();
+        response
     }
 
     /// What a new session is told if it is not let in.

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_packet_weighs_what_the_engine_writes() {
         let payload = || RawValue::from_string(r#"{"a":1}"#.to_owned()).unwrap();
-        let event = Outgoing::Event(Arc::new(Frame { event: "hi".into(), payload: payload() }));
+        let event = Outgoing::Event(Arc::new(Frame::new("hi".into(), payload())));
         let ack = |id| Outgoing::Ack { id: AckId(id), payload: Arc::from(payload()) };
         let check = |namespace, outgoing: &Outgoing, text: &str| {
             assert_eq!(Load::of(namespace, outgoing), Load::packet(text.len()), "{text}");

@@ -30,12 +30,12 @@ pub(super) struct Link {
     session: OnceLock<String>,
     /// Namespaces asked for, granted or not.
     connects: AtomicUsize,
-    links: Arc<Links>,
+    place: Place,
 }
 
 /// Namespaces that a session may ask for: each costs the verification of a token, or an answer that
 /// the engine keeps until the client takes it.
-const CONNECTS_MAX: usize = 64;
+pub(super) const CONNECTS_MAX: usize = 64;
 
 impl Link {
     /// Notes that a namespace is asked for. `false`: too often.
@@ -74,8 +74,19 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         if let Some(session) = self.session.get() {
-            self.links.polling().remove(session);
+            self.place.links.polling().remove(session);
         }
+    }
+}
+
+/// One open session, counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    links: Arc<Links>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
         self.links.open.send_modify(|it| *it -= 1);
     }
 }
@@ -101,10 +112,16 @@ impl Links {
         let _closed = self.open.subscribe().wait_for(|it| *it == 0).await.is_err();
     }
 
-    /// A new session.
+    /// Counts a new session.
+    #[must_use]
+    pub(super) fn enter(self: &Arc<Self>) -> Place {
+        self.open.send_modify(|it| *it += 1);
+        Place { links: Arc::clone(self) }
+    }
+
+    /// A new session of the engine.
     #[must_use]
     pub(super) fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
-        self.open.send_modify(|it| *it += 1);
         Arc::new(Link {
             address,
             credentials,
@@ -112,7 +129,7 @@ impl Links {
             websocket: SetOnce::new(),
             session: OnceLock::new(),
             connects: AtomicUsize::new(0),
-            links: Arc::clone(self),
+            place: self.enter(),
         })
     }
 

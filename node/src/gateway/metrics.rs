@@ -4,6 +4,7 @@ use metrics::{Counter, Gauge, Histogram, Unit};
 use tokio::time::Instant;
 
 use crate::domain::close::CloseReason;
+use crate::domain::refusal::Refusal;
 
 const CONNECTIONS: &str = "parlance_connections";
 const CONNECTION_DURATION: &str = "parlance_connection_duration_seconds";
@@ -49,6 +50,15 @@ pub(super) enum Handshake {
 }
 
 impl Handshake {
+    /// How asking for a namespace came out.
+    pub(super) fn of_connect(refusal: Option<&Refusal>) -> Self {
+        match refusal {
+            None => Self::Connected,
+            Some(Refusal::AuthRequired) => Self::AuthRequired,
+            Some(_) => Self::InvalidConnect,
+        }
+    }
+
     /// Counts it.
     pub(super) fn count(self) {
         metrics::counter!(HANDSHAKES, "result" => self.as_str()).increment(1);

@@ -11,7 +11,7 @@ mod writer;
 use std::fmt::Display;
 use std::future::ready;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use socketioxide::TransportType;
@@ -20,39 +20,24 @@ use socketioxide::handler::{ConnectHandler, Value};
 use socketioxide::socket::Socket;
 use tokio::sync::watch;
 
-use crate::auth::{Credentials, Identity};
 use crate::domain::close::CloseReason;
-use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::drain::Leaving;
+use crate::gateway::inside::{Greeted, Inside};
+use crate::gateway::intake::Intake;
 use crate::gateway::link::Link;
 use crate::gateway::metrics::{Handshake, NamespaceMetrics};
 use crate::gateway::socketio::engine::Engine;
-use crate::gateway::socketio::intake::{Arrivals, Departure, Intake};
+use crate::gateway::socketio::intake::{Arrivals, Departure, Mouth};
 use crate::gateway::socketio::writer::Writer;
-use crate::gateway::{Authenticate, Open, credentials};
 use crate::hub::outbox::outbox;
-use crate::lifecycle::Lifecycle;
-use crate::secret::Secret;
 use crate::session::peer::Peer;
-
-/// The one namespace in which a client may show its token after it has connected.
-const WAITS_FOR_TOKEN: &str = "/";
 
 /// What the namespaces of a node share.
 pub(super) struct Lane {
-    /// Verifies tokens.
-    pub(super) authenticate: Authenticate,
-    /// Serves peers.
-    pub(super) open: Open,
-    /// Spawns the writers.
-    pub(super) lifecycle: Lifecycle,
-    /// Told when this node leaves.
-    pub(super) leaving: watch::Receiver<Option<Leaving>>,
+    /// What both lanes share.
+    pub(super) inside: Arc<Inside>,
     /// The engine that these namespaces belong to.
     pub(super) engine: Weak<Engine>,
-    /// Number of the next connection.
-    pub(super) next_conn: AtomicU64,
 }
 
 /// One namespace: greets whoever connects to it.
@@ -80,25 +65,13 @@ impl Namespace {
     }
 
     /// Who asks to connect, and in which dialect.
-    fn identify(
-        &self,
-        link: &Link,
-        payload: Option<&str>,
-    ) -> Result<(Option<Identity>, Option<String>), Refusal> {
+    fn identify(&self, link: &Link, payload: Option<&str>) -> Result<Greeted, Refusal> {
         // The door has counted those that were posted.
         if link.is_websocket() && !link.may_connect() {
             link.kill();
             return Err(Refusal::AuthRequired);
         }
-        let Ok(greeting) = credentials::of_connect(payload) else {
-            return Err(Refusal::invalid("malformed CONNECT payload"));
-        };
-        let shown = Credentials { connect: greeting.token, ..link.credentials.clone() };
-        match (self.lane.authenticate)(&shown) {
-            Ok(None) if *self.path != *WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
-            Ok(identity) => Ok((identity, greeting.dialect)),
-            Err(_failure) => Err(Refusal::AuthRequired),
-        }
+        self.lane.inside.identify(&self.path, &link.credentials, payload)
     }
 
     /// Sets everything up for a client and hands it to its session.
@@ -106,11 +79,12 @@ impl Namespace {
         // There always is one: the door puts it into every handshake.
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
         let link = link.ok_or(Refusal::AccessDenied)?;
-        let (identity, dialect) = self.identify(&link, payload)?;
-        let (intake, inbox, gone) = Intake::new();
+        let Greeted { identity, dialect, payload } = self.identify(&link, payload)?;
+        let (intake, inbox) = Intake::new();
+        let (mouth, gone) = Mouth::new(intake);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
-        let conn = ConnId(self.lane.next_conn.fetch_add(1, Ordering::Relaxed));
+        let conn = self.lane.inside.next_conn();
         let writer = Writer {
             reader,
             asked_to_close,
@@ -119,18 +93,19 @@ impl Namespace {
             namespace: Arc::clone(&self.path),
             link: Arc::clone(&link),
         };
-        socket.extensions.insert::<Intake>(intake);
+        socket.extensions.insert::<Mouth>(mouth);
         socket.extensions.insert::<Waiting>(Arc::new(writer));
         socket.on_fallback(Arrivals);
         socket.on_disconnect(Departure);
-        (self.lane.open)(Peer {
+        (self.lane.inside.open)(Peer {
             conn,
             socket: socket.id.to_string(),
             namespace: Arc::clone(&self.path),
             transport: transport_name(socket),
             address: link.address,
+            known: Arc::new(AtomicBool::new(identity.is_some())),
             identity,
-            greeting: payload.map(|it| Secret::new(Box::from(it))),
+            greeting: payload,
             dialect,
             inbox,
             outbox,
@@ -153,7 +128,7 @@ impl ConnectHandler<LocalAdapter, Self> for Namespace {
         // None: the client has gone meanwhile.
         if let Some(writer) = writer {
             let run = writer.run(socket, self.metrics.clone(), Arc::clone(&self.lane));
-            self.lane.lifecycle.spawn("writer", run);
+            self.lane.inside.lifecycle.spawn("writer", run);
         }
     }
 
@@ -164,11 +139,7 @@ impl ConnectHandler<LocalAdapter, Self> for Namespace {
     ) -> Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>> {
         let payload = auth.as_ref().and_then(Value::as_str).map(|it| it.as_str());
         let greeted = self.greet(&socket, payload);
-        match &greeted {
-            Ok(()) => Handshake::Connected.count(),
-            Err(Refusal::AuthRequired) => Handshake::AuthRequired.count(),
-            Err(_) => Handshake::InvalidConnect.count(),
-        }
+        Handshake::of_connect(greeted.as_ref().err()).count();
         // The engine cannot carry data beside the message, so the message is the code.
         let answer = greeted.map_err(|it| Box::new(it.code()) as Box<dyn Display + Send>);
         Box::pin(ready(answer))

@@ -19,6 +19,9 @@ use crate::gateway::meter::Meter;
 /// asks without reading must not fill the memory with them.
 const READ_WHILE_BLOCKED_MAX: usize = 256 * 1024;
 
+/// Resolves when a connection is to be ended.
+pub(super) type Killed = Pin<Box<WaitForCancellationFutureOwned>>;
+
 /// Handle of a TCP connection that every request on it carries in its extensions.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -55,12 +58,22 @@ pub(super) struct Wire {
     stream: TcpStream,
     transport: Arc<Transport>,
     /// Reading and writing are polled by two tasks, and each future wakes only one.
-    killed_reading: Pin<Box<WaitForCancellationFutureOwned>>,
-    killed_writing: Pin<Box<WaitForCancellationFutureOwned>>,
+    killed_reading: Killed,
+    killed_writing: Killed,
     meter: Meter,
     blocked: Blocked,
     outbound_bytes: metrics::Counter,
     /// The place among open transports, given back when the stream closes.
+    place: OwnedSemaphorePermit,
+}
+
+/// What is left of a [`Wire`] for one task that reads and writes by itself.
+#[derive(Debug)]
+pub(super) struct Socket {
+    /// The TCP connection.
+    pub(super) stream: TcpStream,
+    /// To be raised by what is written.
+    pub(super) outbound_bytes: metrics::Counter,
     _place: OwnedSemaphorePermit,
 }
 
@@ -115,8 +128,15 @@ impl Wire {
             meter: Meter::default(),
             blocked: Blocked::default(),
             outbound_bytes,
-            _place: place,
+            place,
         }
+    }
+
+    /// Takes the stream back from hyper, and the switch that kills it.
+    #[must_use]
+    pub(super) fn into_socket(self) -> (Socket, Killed) {
+        let Self { stream, outbound_bytes, place, .. } = self;
+        (Socket { stream, outbound_bytes, _place: place }, self.killed_reading)
     }
 
     fn count(&mut self, written: &[u8]) {
@@ -132,10 +152,7 @@ fn killed() -> io::Error {
 }
 
 /// Fails once killed; else leaves a waker that the kill wakes.
-fn alive(
-    killed_future: &mut Pin<Box<WaitForCancellationFutureOwned>>,
-    cx: &mut Context<'_>,
-) -> io::Result<()> {
+fn alive(killed_future: &mut Killed, cx: &mut Context<'_>) -> io::Result<()> {
     match killed_future.as_mut().poll(cx) {
         Poll::Ready(()) => Err(killed()),
         Poll::Pending => Ok(()),

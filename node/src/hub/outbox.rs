@@ -5,8 +5,10 @@
 //! waits for it.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, mpsc};
@@ -197,10 +199,17 @@ impl Outbox {
 impl OutboxReader {
     /// The next thing to write; `None` when every writing end is gone.
     pub async fn next(&mut self) -> Option<Outgoing> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Self::next`], for a task that waits for several things.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         loop {
-            let (outgoing, once) = self.receiver.recv().await?;
+            let Some((outgoing, once)) = ready!(self.receiver.poll_recv(cx)) else {
+                return Poll::Ready(None);
+            };
             if self.takes(&outgoing, once) {
-                return Some(outgoing);
+                return Poll::Ready(Some(outgoing));
             }
         }
     }
@@ -241,7 +250,7 @@ mod tests {
 
     fn event(bytes: usize) -> Outgoing {
         let payload = RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap();
-        Outgoing::Event(Arc::new(Frame { event: Arc::from("e"), payload }))
+        Outgoing::Event(Arc::new(Frame::new(Arc::from("e"), payload)))
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! From a packet to its answer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -220,6 +221,7 @@ impl Session {
         let user = user.clone();
         self.guard.extend(identity.expires_at);
         let is_first = self.identity.replace(identity).is_none();
+        self.peer.known.store(true, Ordering::Relaxed);
         if is_first {
             self.welcome();
         }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, watch};
 
@@ -47,6 +48,9 @@ pub struct Peer {
     pub address: IpAddr,
     /// Who it is; `None` until it has shown a token.
     pub identity: Option<Identity>,
+    /// Whether it has shown who it is, now or later: set by the session, and the gateway takes
+    /// larger packets from then on.
+    pub known: Arc<AtomicBool>,
     /// The CONNECT's payload; it may hold a token.
     pub greeting: Option<Secret<Box<str>>>,
     /// The dialect that the handshake asked for.

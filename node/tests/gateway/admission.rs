@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::raw::{RawClient, exchange, get, open_polling, status};
+use crate::raw::{Lane, RawClient, exchange, get, open_polling, status};
 use crate::server::{Server, echo};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -34,7 +34,7 @@ async fn an_address_that_opens_too_many_sessions_gets_429() {
 #[tokio::test]
 async fn a_full_node_and_a_leaving_one_answer_503() {
     let server = Server::start(|config| config.limits.connections = 2, echo).await;
-    let first = RawClient::connect(&server.address).await;
+    let first = RawClient::connect(Lane::Lean, &server.address).await;
     let second = open_polling(&server.address).await;
     let answer = get(&server.address, POLLING, &[]).await;
     assert_eq!(status(&answer), 503, "{answer}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::official::Script;
-use crate::raw::{RawClient, get};
+use crate::raw::{Lane, RawClient, get};
 use crate::server::Server;
 
 // One thread: the recorder is this thread's.
@@ -19,7 +19,7 @@ async fn connections_are_counted_by_transport_and_nothing_is_left_when_they_end(
     };
     let server = Server::echo().await;
     let open = r#"parlance_connections{transport="websocket",socketio_namespace="/conversation"}"#;
-    let mut client = RawClient::connect(&server.address).await;
+    let mut client = RawClient::connect(Lane::Lean, &server.address).await;
     client.next().await.unwrap();
     has(&format!("{open} 1"));
     has(r#"parlance_handshakes_total{result="opened"} 1"#);

@@ -6,14 +6,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::raw::{RawClient, exchange, get, open_polling, request, status};
+use crate::raw::{Lane, RawClient, exchange, get, open_polling, request, status};
 use crate::server::Server;
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
-const UPGRADE: [(&str, &str); 3] = [
+const UPGRADE: [(&str, &str); 4] = [
     ("connection", "upgrade"),
     ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
 ];
 
@@ -115,9 +116,9 @@ async fn headers_that_drip_are_given_ten_seconds() {
 #[tokio::test]
 async fn a_session_that_never_connects_is_reclaimed_within_five_seconds() {
     let server = Server::echo().await;
-    let _websocket = RawClient::open(&server.address).await;
+    let _websocket = RawClient::open(Lane::Lean, &server.address).await;
     let _polling = open_polling(&server.address).await;
-    let mut refused = RawClient::open(&server.address).await;
+    let mut refused = RawClient::open(Lane::Lean, &server.address).await;
     refused.send(r#"40/conversation,{"token":"bad"}"#).await;
     assert_eq!(server.gateway.open_count(), 3);
     server.sessions(0, Duration::from_millis(6500)).await;

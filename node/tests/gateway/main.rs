@@ -16,3 +16,4 @@ mod official;
 mod order;
 mod raw;
 mod server;
+mod websocket;

@@ -52,14 +52,20 @@ async fn default_websocket_and_polling_clients_keep_200_sends_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_token_is_a_connect_error_and_other_namespaces_go_on() {
     let server = Server::echo().await;
-    let mut script = Script::run("refused.mjs", &[&format!("http://{}", server.address)]);
-    script.says("/ hello {\"known\":false}").await;
-    script.says("/conversation connect_error AUTH_REQUIRED active=false").await;
+    let url = format!("http://{}", server.address);
+    for (transports, error) in [
+        ("polling,websocket", "AUTH_REQUIRED undefined"),
+        ("websocket", "Authentication required AUTH_REQUIRED"),
+    ] {
+        let mut script = Script::run("refused.mjs", &[&url, transports]);
+        script.says("/ hello {\"known\":false}").await;
+        script.says(&format!("/conversation connect_error {error} active=false")).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_default_client_reconnects_when_its_node_leaves() {
-    for transports in ["polling,websocket", "polling"] {
+    for transports in ["polling,websocket", "polling", "websocket"] {
         let tune = |config: &mut parlance::gateway::config::Config| config.drain.notice_seconds = 0;
         let (leaving, staying) = (Server::start(tune, echo).await, Server::start(tune, echo).await);
         let urls = [&leaving, &staying].map(|it| format!("http://{}", it.address));

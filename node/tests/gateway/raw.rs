@@ -9,6 +9,18 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+/// What serves a client: each scene with a WebSocket is played over both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// The lean one, for clients that open a WebSocket at once.
+    Lean,
+    /// The engine's, for those that begin with polling and upgrade.
+    Engine,
+}
+
+/// Both.
+pub(crate) const LANES: [Lane; 2] = [Lane::Lean, Lane::Engine];
+
 /// A Socket.IO client over a WebSocket, packet by packet.
 pub(crate) struct RawClient {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -16,17 +28,29 @@ pub(crate) struct RawClient {
 
 impl RawClient {
     /// Opens a session.
-    pub(crate) async fn open(address: &str) -> Self {
+    pub(crate) async fn open(lane: Lane, address: &str) -> Self {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let (socket, _response) = connect_async(url).await.unwrap();
-        let mut client = Self { socket };
-        assert!(client.next().await.unwrap().starts_with("0{"));
-        client
+        match lane {
+            Lane::Lean => {
+                let mut client = Self { socket: connect_async(url).await.unwrap().0 };
+                assert!(client.next().await.unwrap().starts_with("0{"));
+                client
+            }
+            Lane::Engine => {
+                let session = open_polling(address).await;
+                let url = format!("{url}&sid={session}");
+                let mut client = Self { socket: connect_async(url).await.unwrap().0 };
+                client.send("2probe").await;
+                assert_eq!(client.next().await.unwrap(), "3probe");
+                client.send("5").await;
+                client
+            }
+        }
     }
 
     /// Opens a session and connects to `/conversation`.
-    pub(crate) async fn connect(address: &str) -> Self {
-        let mut client = Self::open(address).await;
+    pub(crate) async fn connect(lane: Lane, address: &str) -> Self {
+        let mut client = Self::open(lane, address).await;
         client.send(r#"40/conversation,{"token":"good"}"#).await;
         let answer = client.next().await.unwrap();
         assert!(answer.starts_with("40/conversation,{"), "{answer}");
@@ -34,7 +58,12 @@ impl RawClient {
     }
 
     pub(crate) async fn send(&mut self, packet: &str) {
-        self.socket.send(Message::text(packet)).await.unwrap();
+        self.send_message(Message::text(packet)).await;
+    }
+
+    /// Sends anything that a WebSocket carries.
+    pub(crate) async fn send_message(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
     }
 
     /// Sends packets in one write.
@@ -56,6 +85,17 @@ impl RawClient {
                 Ok(other) => panic!("unexpected {other:?}"),
             }
         }
+    }
+
+    /// The next frame, whatever it is.
+    pub(crate) async fn next_message(&mut self) -> Option<Message> {
+        let message = timeout(Duration::from_secs(20), self.socket.next()).await;
+        message.expect("a frame within 20 s").and_then(Result::ok)
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).await.unwrap();
     }
 
     /// The close frame, or that there was none.

@@ -91,7 +91,7 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
 /// An event with a payload that is JSON already.
 pub(crate) fn event(name: &str, payload: String) -> Outgoing {
     let payload = RawValue::from_string(payload).unwrap();
-    Outgoing::Event(Arc::new(Frame { event: name.into(), payload }))
+    Outgoing::Event(Arc::new(Frame::new(name.into(), payload)))
 }
 
 /// Answers each event with its own packet: in its acknowledgement, or else as the event `echo`.

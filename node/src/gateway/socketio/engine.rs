@@ -13,6 +13,7 @@ use tower::ServiceExt;
 
 use crate::gateway::config::{Heartbeat, Limits};
 use crate::gateway::flow::ENGINE_PACKETS_MAX;
+use crate::gateway::packet_bytes_max;
 use crate::gateway::socketio::Namespace;
 
 /// Where Socket.IO clients ask.
@@ -20,14 +21,6 @@ pub(in crate::gateway) const ENGINE_PATH: &str = "/socket.io";
 
 /// How long a session may do without a namespace.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-
-/// What a packet adds to its event's bytes: type, namespace, acknowledgement id, event name.
-const ENVELOPE_BYTES_MAX: usize = 4096;
-
-/// Bytes of one packet, and of one polling request.
-pub(in crate::gateway) fn packet_bytes_max(limits: Limits) -> usize {
-    limits.message_bytes.get().saturating_add(ENVELOPE_BYTES_MAX)
-}
 
 /// The engine with its sessions.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use crate::gateway::flow::Load;
 use crate::gateway::link::Link;
 use crate::gateway::metrics::{Counted, NamespaceMetrics};
 use crate::gateway::socketio::Lane;
-use crate::gateway::socketio::intake::Intake;
+use crate::gateway::socketio::intake::Mouth;
 use crate::hub::outbox::{OutboxReader, Outgoing};
 
 /// Writes to one namespace of one client.
@@ -74,7 +74,7 @@ impl Writer {
 
     /// Hands over what the outbox has while there is room for it.
     async fn write(&mut self, socket: &Arc<Socket>, counted: &mut Counted, lane: &Lane) -> End {
-        let turn = drain::turn(lane.leaving.clone(), self.conn);
+        let turn = drain::turn(lane.inside.leaving.clone(), self.conn);
         tokio::pin!(turn);
         loop {
             let outgoing = tokio::select! {
@@ -119,7 +119,7 @@ impl Writer {
     /// Stops reading, and writes what can still be written within [`FLUSH_MAX`].
     async fn finish(&mut self, end: End, socket: &Arc<Socket>) {
         // The session sees the end of its inbox after the events that it has already.
-        drop(socket.extensions.remove::<Intake>());
+        drop(socket.extensions.remove::<Mouth>());
         let flush = async {
             match end {
                 // It does not read, or is not there: waiting would help nobody.

@@ -1,11 +1,13 @@
 // One manager with two namespaces: one that takes the client, one that does not.
 import { Manager } from "socket.io-client";
 
-const manager = new Manager(process.argv[2]);
+const [url, transports] = process.argv.slice(2);
+const manager = new Manager(url, { transports: transports.split(",") });
 const root = manager.socket("/");
 const refused = manager.socket("/conversation", { auth: { token: "bad" } });
 refused.on("connect_error", (error) => {
-  console.log(`/conversation connect_error ${error.message} active=${refused.active}`);
+  const { message, data } = error;
+  console.log(`/conversation connect_error ${message} ${data?.code} active=${refused.active}`);
   process.exit();
 });
 refused.disconnect();

@@ -1,0 +1,94 @@
+//! Clients that connect, count what they hear, and say nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::CLIENTS;
+
+/// Stands once in each message, and nowhere else.
+pub(crate) const MARK: u8 = b'~';
+
+/// Opens all connections, and returns when so many messages were heard.
+pub(crate) fn listen(row: &str, address: &str, deliveries: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let done = Arc::new(Notify::new());
+        let mut tasks = JoinSet::new();
+        for _ in 0..CLIENTS {
+            let mut stream = connect(row, address).await;
+            let (heard, done) = (Arc::clone(&heard), Arc::clone(&done));
+            tasks.spawn(async move {
+                let mut bytes = [0; 4096];
+                while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                    let marks = bytes[..read].iter().filter(|it| **it == MARK).count();
+                    if heard.fetch_add(marks, Ordering::Relaxed) + marks == deliveries {
+                        done.notify_one();
+                    }
+                }
+            });
+        }
+        done.notified().await;
+    });
+}
+
+async fn connect(row: &str, address: &str) -> TcpStream {
+    const CONNECT: &str = r#"40/conversation,{"token":"good"}"#;
+    const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+    match row {
+        "limit" => TcpStream::connect(address).await.unwrap(),
+        "lean" => {
+            let mut stream = upgrade(address, WEBSOCKET).await;
+            send(&mut stream, CONNECT).await;
+            stream
+        }
+        "engine" => {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            request(&mut stream, "/socket.io/?EIO=4&transport=polling", "connection: close").await;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let session = answer.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+            let mut stream = upgrade(address, &format!("{WEBSOCKET}&sid={session}")).await;
+            send(&mut stream, "2probe").await;
+            until(&mut stream, b"3probe").await;
+            send(&mut stream, "5").await;
+            send(&mut stream, CONNECT).await;
+            stream
+        }
+        _ => panic!("unknown row {row}"),
+    }
+}
+
+async fn upgrade(address: &str, target: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let headers = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+    request(&mut stream, target, headers).await;
+    until(&mut stream, b"\r\n\r\n").await;
+    stream
+}
+
+async fn request(stream: &mut TcpStream, target: &str, headers: &str) {
+    let head = format!("GET {target} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+}
+
+/// Reads up to the end of `wanted`.
+async fn until(stream: &mut TcpStream, wanted: &[u8]) {
+    let mut read = Vec::new();
+    while !read.ends_with(wanted) {
+        read.push(stream.read_u8().await.unwrap());
+    }
+}
+
+/// One text frame, masked with zeros.
+async fn send(stream: &mut TcpStream, text: &str) {
+    let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
+    frame.extend(text.as_bytes());
+    stream.write_all(&frame).await.unwrap();
+}

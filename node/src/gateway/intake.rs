@@ -1,0 +1,119 @@
+//! From a transport into a session's inbox: in order, without waiting, bounded in events and bytes.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::hub::outbox::AckId;
+use crate::session::peer::{INBOX_EVENTS_MAX, Inbound};
+
+/// Places behind the inbox for events that did not fit: each is refused in its turn, and a client
+/// that overflows these too does not listen.
+const OVERFLOWS_MAX: usize = 32;
+
+/// Bytes of waiting events, unless a single one is larger.
+const INBOX_BYTES_MAX: usize = 512 * 1024;
+
+/// The client goes on sending although it is refused: its connection has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the inbox is full of refused events")]
+pub(super) struct Flooded;
+
+/// The end of an inbox that a namespace's events go into.
+#[derive(Clone)]
+pub(super) struct Intake {
+    inbox: mpsc::Sender<Inbound>,
+    waiting: Arc<Mutex<WaitingSizes>>,
+}
+
+/// Sizes of the events that the session has not taken yet.
+#[derive(Default)]
+struct WaitingSizes {
+    sizes: VecDeque<usize>,
+    bytes: usize,
+}
+
+impl WaitingSizes {
+    /// Forgets all but the newest `count`: the session takes the oldest first.
+    fn keep(&mut self, count: usize) {
+        while count < self.sizes.len() {
+            self.bytes -= self.sizes.pop_front().unwrap_or_default();
+        }
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.sizes.push_back(bytes);
+        self.bytes += bytes;
+    }
+}
+
+impl Intake {
+    /// A new inbox: its two ends.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Inbound>) {
+        let (inbox, receiver) = mpsc::channel(INBOX_EVENTS_MAX + OVERFLOWS_MAX);
+        (Self { inbox, waiting: Arc::default() }, receiver)
+    }
+
+    /// Puts one event into the inbox, or its refusal where it does not fit.
+    ///
+    /// # Errors
+    /// Not even a refusal fits.
+    pub(super) fn take(&self, packet: &str, ack: Option<AckId>) -> Result<(), Flooded> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
+        let fits = OVERFLOWS_MAX < self.inbox.capacity()
+            && (waiting.bytes == 0 || waiting.bytes + packet.len() <= INBOX_BYTES_MAX);
+        let (inbound, bytes) = if fits {
+            (Inbound::Event { packet: packet.into(), ack }, packet.len())
+        } else {
+            (Inbound::Overflowed { ack }, 0)
+        };
+        match self.inbox.try_send(inbound) {
+            Ok(()) => {
+                waiting.add(bytes);
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => Err(Flooded),
+            Err(TrySendError::Closed(_)) => Ok(()), // the session has ended; its writer closes
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(inbox: &mut mpsc::Receiver<Inbound>) -> (usize, usize) {
+        let (mut events, mut overflows) = (0, 0);
+        while let Ok(inbound) = inbox.try_recv() {
+            match inbound {
+                Inbound::Event { .. } => events += 1,
+                Inbound::Overflowed { .. } => overflows += 1,
+            }
+        }
+        (events, overflows)
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_in_its_turn_and_then_ends_the_connection() {
+        let (intake, mut inbox) = Intake::new();
+        for _ in 0..INBOX_EVENTS_MAX + OVERFLOWS_MAX {
+            intake.take("[\"a\"]", None).unwrap();
+        }
+        assert_eq!(intake.take("[\"a\"]", None), Err(Flooded));
+        assert_eq!(outcomes(&mut inbox), (INBOX_EVENTS_MAX, OVERFLOWS_MAX));
+    }
+
+    #[test]
+    fn large_events_fill_the_inbox_by_their_bytes() {
+        let (intake, mut inbox) = Intake::new();
+        let large = "x".repeat(INBOX_BYTES_MAX);
+        intake.take(&large, None).unwrap();
+        intake.take("x", None).unwrap();
+        assert_eq!(outcomes(&mut inbox), (1, 1));
+        intake.take(&large, None).unwrap();
+        assert_eq!(outcomes(&mut inbox), (1, 0));
+    }
+}

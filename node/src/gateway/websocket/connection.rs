@@ -1,0 +1,340 @@
+//! The task of one connection: reads and writes it, and is woken by everything that concerns it.
+//!
+//! It is one state machine polled by hand: each thing that it waits for is polled in turn, and
+//! nothing in it waits for one thing only. So a client that does not read is still heard, and one
+//! that is closed is closed at once.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+use tracing::debug;
+
+use crate::domain::close::CloseReason;
+use crate::gateway::drain;
+use crate::gateway::intake::Flooded;
+use crate::gateway::link::CONNECTS_MAX;
+use crate::gateway::metrics::Handshake;
+use crate::gateway::packet::{self, Malformed, Packet};
+use crate::gateway::transport::{Killed, Socket};
+use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
+use crate::gateway::websocket::heart::{Due, Heart};
+use crate::gateway::websocket::output::Output;
+use crate::gateway::websocket::space::{Space, new_id};
+use crate::gateway::websocket::{Lane, Visitor};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 8 * 1024;
+
+/// Longest CONNECT packet: a namespace and a token.
+const CONNECT_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest name of a namespace: that of an unknown one is repeated to who asked.
+const NAMESPACE_BYTES_MAX: usize = 256;
+
+/// What comes from the node and not from the client.
+#[derive(Debug, Clone, Copy)]
+enum Signal {
+    /// It is this connection's turn to leave.
+    Leave,
+    /// The connection is to end where it stands.
+    Die,
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The session of the space with this place wants it.
+    Asked(usize, CloseReason),
+    /// This node leaves.
+    Leaving,
+    /// A session is over and has nothing more to say.
+    SessionOver,
+    /// The client closes, with this code.
+    Closed(Option<u16>),
+    /// The client broke the protocol, or a limit.
+    Broken(CloseCode),
+    /// Nobody is there to hear anything.
+    Gone(CloseReason),
+}
+
+impl End {
+    fn reason(self) -> CloseReason {
+        match self {
+            Self::Asked(_, reason) | Self::Gone(reason) => reason,
+            Self::Leaving => CloseReason::Drain,
+            Self::SessionOver | Self::Closed(_) => CloseReason::Gone,
+            Self::Broken(_) => CloseReason::ProtocolViolation,
+        }
+    }
+}
+
+impl From<CloseCode> for End {
+    fn from(code: CloseCode) -> Self {
+        Self::Broken(code)
+    }
+}
+
+impl From<Malformed> for End {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Broken(CloseCode::Protocol)
+    }
+}
+
+impl From<Flooded> for End {
+    fn from(Flooded: Flooded) -> Self {
+        Self::Broken(CloseCode::Policy)
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(_gone: io::Error) -> Self {
+        Self::Gone(CloseReason::Gone)
+    }
+}
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) socket: Socket,
+    pub(super) spaces: Vec<Space>,
+    pub(super) output: Output,
+    lane: Arc<Lane>,
+    visitor: Visitor,
+    decoder: Decoder,
+    is_known: bool,
+    /// Namespaces asked for, granted or not.
+    connects: usize,
+    heart: Heart,
+    signal: Pin<Box<dyn Future<Output = Signal> + Send>>,
+}
+
+impl Connection {
+    /// A connection that has just been upgraded. Boxed: it is moved through several futures, each of
+    /// which would keep room for it.
+    #[must_use]
+    pub(super) fn upgraded(
+        lane: Arc<Lane>,
+        visitor: Visitor,
+        (socket, killed): (Socket, Killed),
+    ) -> Box<Self> {
+        let turn = drain::turn(lane.inside.leaving.clone(), lane.inside.next_conn());
+        let signal = Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = killed => Signal::Die,
+                () = turn => Signal::Leave,
+            }
+        });
+        Box::new(Self {
+            socket,
+            spaces: Vec::new(),
+            output: Output::default(),
+            visitor,
+            decoder: Decoder::new(lane.packet_bytes_max(false)),
+            is_known: false,
+            connects: 0,
+            heart: Heart::new(lane.heartbeat),
+            signal,
+            lane,
+        })
+    }
+
+    /// Serves the connection to its end. `read` came along with the request.
+    pub(super) async fn run(mut self: Box<Self>, read: Bytes) {
+        let open = packet::open(&new_id(), self.lane.heartbeat, self.lane.packet_bytes);
+        self.output.reply(&open);
+        let taken = self.take(&read);
+        drop(read); // it keeps all of hyper's buffer
+        let end = match taken {
+            Ok(()) => poll_fn(|cx| self.poll_end(cx)).await,
+            Err(end) => end,
+        };
+        let reason = end.reason();
+        debug!(reason = reason.as_str(), "a connection ends");
+        for space in &mut self.spaces {
+            space.counted.ends(reason);
+        }
+        // Boxed: while it is open, a connection has no room for its end.
+        Box::pin(self.say_farewell(end)).await;
+    }
+
+    /// Reads and writes until there is a reason to end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(end) = self.poll_orders(cx) {
+            return Poll::Ready(end);
+        }
+        loop {
+            let is_held_back = self.output.holds_back();
+            let read = if is_held_back { Poll::Pending } else { self.poll_read(cx) };
+            if let Poll::Ready(Err(end)) = read {
+                return Poll::Ready(end);
+            }
+            if let Poll::Ready(end) = self.poll_write(cx) {
+                return Poll::Ready(end);
+            }
+            let may_read_again = is_held_back && !self.output.holds_back();
+            if read.is_pending() && !may_read_again {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// What has to be done whatever the client does.
+    fn poll_orders(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(signal) = self.signal.as_mut().poll(cx) {
+            return Poll::Ready(match signal {
+                Signal::Leave => End::Leaving,
+                Signal::Die => End::Gone(CloseReason::Gone),
+            });
+        }
+        for (at, space) in self.spaces.iter_mut().enumerate() {
+            if let Poll::Ready(reason) = space.poll_closing(cx) {
+                return Poll::Ready(End::Asked(at, reason));
+            }
+        }
+        while let Poll::Ready(due) = self.heart.poll_due(cx) {
+            match due {
+                Due::Ping => self.output.reply(packet::PING),
+                Due::Missed => return Poll::Ready(End::Gone(CloseReason::HeartbeatMissed)),
+                Due::NoNamespace => return Poll::Ready(End::Broken(CloseCode::Policy)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Reads once.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut self.socket.stream).poll_read(cx, &mut bytes))?;
+        if bytes.filled().is_empty() {
+            return Poll::Ready(Err(End::Gone(CloseReason::Gone)));
+        }
+        self.take(bytes.filled())?;
+        if bytes.remaining() != 0 {
+            return Poll::Ready(Ok(()));
+        }
+        // It sends a lot: its sessions have their turn before it is read again.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Carries out what the client sends.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), End> {
+        loop {
+            if !self.is_known && self.spaces.iter().any(Space::is_known) {
+                self.is_known = true;
+                self.decoder.allow(self.lane.packet_bytes_max(true));
+            }
+            match self.decoder.decode(&mut bytes)? {
+                Some(Heard::Text(text)) => self.obey(&text)?,
+                Some(Heard::Ping(payload)) => self.output.pong(&payload),
+                Some(Heard::Pong) => {}
+                Some(Heard::Close(code)) => return Err(End::Closed(code)),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn obey(&mut self, text: &str) -> Result<(), End> {
+        match Packet::parse(text)? {
+            Packet::Pong => self.heart.pong(),
+            Packet::Close => return Err(End::Closed(None)),
+            Packet::Connect { namespace, payload } => {
+                self.connects += 1;
+                if CONNECTS_MAX < self.connects || CONNECT_BYTES_MAX < text.len() {
+                    return Err(End::Broken(CloseCode::Policy));
+                }
+                self.connect(namespace, payload)?;
+            }
+            Packet::Disconnect { namespace } => {
+                self.spaces.retain(|it| *it.path != *namespace);
+                self.heart.namespaces(self.spaces.len());
+            }
+            Packet::Event { namespace, ack, packet } => {
+                // A client that was refused may have sent events already; they go nowhere.
+                let space = self.spaces.iter().find(|it| *it.path == *namespace);
+                if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
+                    intake.take(packet, ack)?;
+                }
+            }
+            Packet::Answer => {}
+        }
+        Ok(())
+    }
+
+    /// Opens a namespace, or says why not. Events that come next find it open.
+    fn connect(&mut self, namespace: &str, payload: Option<&str>) -> Result<(), End> {
+        let is_open = self.spaces.iter().any(|it| *it.path == *namespace);
+        if is_open || NAMESPACE_BYTES_MAX < namespace.len() {
+            return Err(End::Broken(CloseCode::Protocol));
+        }
+        let lane = Arc::clone(&self.lane);
+        let Some(served) = lane.namespaces.iter().find(|it| *it.path == *namespace) else {
+            self.output.reply(&packet::unknown_namespace(namespace));
+            return Ok(());
+        };
+        let greeted = lane.inside.identify(namespace, &self.visitor.credentials, payload);
+        let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
+        Handshake::of_connect(opened.as_ref().err()).count();
+        match opened {
+            Ok((space, socket)) => {
+                // Before anything that the session says, which is gathered later.
+                self.output.reply(&packet::connected(namespace, &socket));
+                self.spaces.reserve_exact(1); // most connections open one
+                self.spaces.push(space);
+                self.heart.namespaces(self.spaces.len());
+            }
+            Err(refusal) => self.output.reply(&packet::refused(namespace, &refusal)),
+        }
+        Ok(())
+    }
+
+    /// Gathers and writes until nothing is ready, or the socket takes no more.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            let over = self.poll_gather(cx);
+            if let Poll::Ready(at) = over {
+                // A session says why before it ends.
+                return Poll::Ready(match self.spaces[at].poll_closing(cx) {
+                    Poll::Ready(reason) => End::Asked(at, reason),
+                    Poll::Pending => End::SessionOver,
+                });
+            }
+            if self.output.is_empty() {
+                return Poll::Pending;
+            }
+            if let Err(error) = ready!(self.poll_flush(cx)) {
+                return Poll::Ready(error.into());
+            }
+        }
+    }
+
+    /// Takes what sessions say while there is room for it. Resolves with the place of a session
+    /// that has said all.
+    pub(super) fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        for (at, space) in self.spaces.iter_mut().enumerate() {
+            while !space.is_over && self.output.has_room() {
+                match space.reader.poll_next(cx) {
+                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.path, &outgoing),
+                    Poll::Ready(None) => {
+                        space.is_over = true;
+                        return Poll::Ready(at);
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Resolves when the socket has taken all that was gathered.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.output.poll_write(cx, &mut self.socket.stream, &self.socket.outbound_bytes)
+    }
+}

@@ -1,0 +1,116 @@
+//! What one connection has to write, while its socket does not take it.
+
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+
+use crate::gateway::packet;
+use crate::gateway::websocket::frame::{self, CloseCode};
+use crate::hub::outbox::Outgoing;
+
+/// Bytes gathered for one write, unless a single frame is larger. What is not gathered waits in the
+/// outbox, where it is counted.
+const GATHER_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of answers that the gateway itself gives, which no outbox counts. A client that causes
+/// more without reading them is not read either.
+const REPLY_BYTES_MAX: usize = 64 * 1024;
+
+/// Frames that wait for the socket. An idle connection holds no buffer at all.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    written: usize,
+    replies: usize,
+}
+
+impl Output {
+    /// Whether nothing waits.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether more may be gathered from outboxes.
+    #[must_use]
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes.len() - self.written < GATHER_BYTES_MAX
+    }
+
+    /// Whether the client has to read before it is read again.
+    #[must_use]
+    pub(super) fn holds_back(&self) -> bool {
+        REPLY_BYTES_MAX <= self.replies
+    }
+
+    /// Something that a session tells.
+    pub(super) fn tell(&mut self, namespace: &Arc<str>, outgoing: &Outgoing) {
+        if self.written != 0 {
+            self.bytes.drain(..mem::take(&mut self.written));
+        }
+        match outgoing {
+            Outgoing::Event(event) => {
+                let ready = event.ready(namespace, |event| {
+                    let mut bytes = Vec::new();
+                    frame::write_text(&mut bytes, &packet::event(namespace, event));
+                    bytes
+                });
+                self.bytes.extend_from_slice(ready);
+            }
+            Outgoing::Ack { id, payload } => {
+                let text = packet::ack(namespace, *id, payload.get());
+                frame::write_text(&mut self.bytes, &text);
+            }
+        }
+    }
+
+    /// Something that the gateway says by itself.
+    pub(super) fn reply(&mut self, text: &str) {
+        self.count_reply(|bytes| frame::write_text(bytes, text));
+    }
+
+    /// The answer to a ping of frames.
+    pub(super) fn pong(&mut self, payload: &[u8]) {
+        self.count_reply(|bytes| frame::write_pong(bytes, payload));
+    }
+
+    /// The last frame.
+    pub(super) fn close(&mut self, code: CloseCode) {
+        frame::write_close(&mut self.bytes, code);
+    }
+
+    /// The answer to the client's last frame.
+    pub(super) fn closed(&mut self, code: Option<u16>) {
+        frame::write_closed(&mut self.bytes, code);
+    }
+
+    fn count_reply(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        self.replies += self.bytes.len() - before;
+    }
+
+    /// Resolves when all is written.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TcpStream,
+        outbound_bytes: &metrics::Counter,
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.bytes.get(self.written..).filter(|it| !it.is_empty()) {
+            let written = ready!(Pin::new(&mut *stream).poll_write(cx, rest))?;
+            outbound_bytes.increment(written as u64);
+            self.written += written;
+        }
+        *self = Self::default();
+        Poll::Ready(Ok(()))
+    }
+}
