@@ -3,6 +3,8 @@
 //! A user who has left the room while still online elsewhere stays listed as absent, because the
 //! room heard that the user came online and has to hear when the user goes offline.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use crate::domain::id::UserId;
@@ -101,6 +103,13 @@ impl Roster {
                 was.is_some_and(|it| it != Status::Offline).then_some(Change::Offline(user))
             }
         }
+    }
+
+    /// Those who are listed as present and are not among `counted`.
+    pub(crate) fn missing(&self, counted: &[Participant]) -> Vec<UserId> {
+        let counted: BTreeSet<_> = counted.iter().map(|it| &it.id).collect();
+        let present = self.seen.values().filter(|it| it.is_present);
+        present.filter(|it| !counted.contains(&it.user.id)).map(|it| it.user.id.clone()).collect()
     }
 
     /// Those who are in the room.

@@ -178,7 +178,7 @@ impl Watched {
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
             }
-            Stage::CatchingUp { .. } => match self.tail.after(member.after, PAGE_ENTRIES_MAX) {
+            Stage::CatchingUp { .. } => match self.tail.after(member.after) {
                 Some(page) => page,
                 None => return Next::Read(member.after),
             },
@@ -226,7 +226,7 @@ impl Watched {
             tell(&member.listener, &mut Spelling::new(inside), told, voice);
             if let Some((version, status)) = seen {
                 let present = Notice::Present { room, user, status };
-                let told = (Cause::User(&id), Manner::Once(Once::of(&id, version)));
+                let told = (Cause::User(&id), Manner::Greeting(Once::of(&id, version)));
                 tell(&member.listener, &mut Spelling::new(present), told, voice);
             }
         }

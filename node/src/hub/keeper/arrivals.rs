@@ -10,7 +10,7 @@ use crate::hub::AttachError;
 use crate::hub::fanout::{Cause, Manner};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
-use crate::hub::roster::Change;
+use crate::hub::roster::{Change, ROSTER_USERS_MAX};
 use crate::hub::tail::{Step, Tail};
 use crate::hub::watched::Watched;
 use crate::store::{Arrival, Head, Joined, Page, StoreError};
@@ -154,6 +154,31 @@ impl Keeper {
         for attaching in waiting {
             attaching.reply.send(Err(error.clone())).ok();
         }
+    }
+
+    /// Compares a room's roster with what Redis counts: presence may have been missed, and unlike
+    /// entries it leaves no hole that would show it.
+    pub(super) fn counted(&mut self, topic: &Topic, result: Result<Option<Joined>, StoreError>) {
+        let joined = match result {
+            Ok(Some(joined)) => joined,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::debug!(%error, %topic, "a roster could not be read, trying again");
+                return self.upkeep.count(topic);
+            }
+        };
+        let Some(watched) = self.watched.get_mut(topic) else { return };
+        // A list at its bound is a part only: nothing follows from who is not on it.
+        if joined.roster.len() < ROSTER_USERS_MAX {
+            for user in watched.roster.missing(&joined.roster) {
+                self.signal(topic, Signal::Left { user });
+            }
+        }
+        for user in joined.roster {
+            self.upkeep.look_up(topic, &user.id);
+            self.signal(topic, Signal::Entered { user });
+        }
+        self.look_up();
     }
 
     fn signal(&mut self, topic: &Topic, signal: Signal) {

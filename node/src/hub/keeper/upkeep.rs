@@ -23,6 +23,9 @@ const RESYNC_PAUSE: Duration = Duration::from_millis(500);
 /// Topics of one re-assertion, and users of one look-up.
 const BATCH_MAX: usize = 500;
 
+/// Rosters that are read again in one tick: a resync of many rooms is spread over some seconds.
+const COUNTS_A_TICK: usize = 100;
+
 /// Look-ups that may wait; one that does not fit is a status that is not told.
 const LOOK_UPS_MAX: usize = 10_000;
 
@@ -40,6 +43,8 @@ pub(super) struct Upkeep {
     handed: IndexSet<Topic>,
     typing: IndexSet<Topic>,
     strays: IndexSet<Topic>,
+    /// Rooms whose roster is to be read again.
+    counts: IndexSet<Topic>,
     look_ups: VecDeque<(Topic, UserId)>,
     /// One look-up at a time.
     is_looking: bool,
@@ -75,6 +80,10 @@ impl Upkeep {
 
     pub(super) fn handed(&mut self, topic: &Topic) {
         self.handed.insert(topic.clone());
+    }
+
+    pub(super) fn count(&mut self, topic: &Topic) {
+        self.counts.insert(topic.clone());
     }
 
     pub(super) fn typing(&mut self, topic: &Topic) {
@@ -119,6 +128,7 @@ impl Keeper {
         self.report_handed();
         self.unwatch(now);
         self.compare_heads(now);
+        self.count_again();
         self.look_up();
     }
 
@@ -212,6 +222,7 @@ impl Keeper {
             topics.retain(|topic| matches!(topic, Topic::Room(_)));
             if !topics.is_empty() {
                 topics.sort_unstable();
+                self.upkeep.counts.extend(topics.iter().cloned());
                 return self.resync(topics);
             }
         }
@@ -227,6 +238,19 @@ impl Keeper {
         }
         if !due.is_empty() {
             self.reassert(due);
+        }
+    }
+
+    /// Reads the rosters of some rooms in which presence may have been missed.
+    fn count_again(&mut self) {
+        for _ in 0..COUNTS_A_TICK {
+            let Some(topic) = self.upkeep.counts.pop() else { return };
+            let Some(watched) = self.watched.get(&topic) else { continue };
+            let (store, stamp) = (self.store.clone(), watched.stamp);
+            self.calls.push(Box::pin(async move {
+                let joined = store.join(&topic, stamp).await;
+                Done::Counted(topic, joined)
+            }));
         }
     }
 
