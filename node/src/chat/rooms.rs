@@ -15,13 +15,13 @@ use crate::store::Store;
 enum Reserved<'a> {
     Department(&'a str),
     User(&'a str),
-    Nobody,
+    Lobby,
 }
 
 fn reserved(room: &RoomId) -> Option<Reserved<'_>> {
     let name = room.as_str();
     if *room == RoomId::lobby() {
-        return Some(Reserved::Nobody);
+        return Some(Reserved::Lobby);
     }
     let department = name.strip_prefix("dept_").map(Reserved::Department);
     department.or_else(|| name.strip_prefix("user_").map(Reserved::User))
@@ -35,7 +35,7 @@ fn is_entitled(actor: &Actor, reserved: Reserved<'_>) -> bool {
             actor.participant.role == Role::Admin || is_its_agent
         }
         Reserved::User(name) => actor.id().as_str() == name,
-        Reserved::Nobody => false,
+        Reserved::Lobby => actor.participant.role.side() == Side::Agent,
     }
 }
 
@@ -71,6 +71,7 @@ pub(super) async fn admit(
 /// Whether the actor may write into a room that it has joined.
 pub(super) fn may_send(actor: &Actor, room: &RoomId) -> Result<(), Refusal> {
     match reserved(room) {
+        Some(Reserved::Lobby) => Err(Refusal::AccessDenied),
         Some(_) if actor.participant.role.side() == Side::Client => Err(Refusal::AccessDenied),
         Some(_) | None => Ok(()),
     }
@@ -101,8 +102,10 @@ mod tests {
         check(&client, "dept_sales", false, false);
         check(&client, "user_7", true, false);
         check(&client, "user_8", false, false);
+        check(&client, "!online", false, false);
         let agent = actor("8", Role::Agent, &["sales"]);
         check(&agent, "dept_sales", true, true);
+        check(&agent, "!online", true, false);
         check(&agent, "dept_law", false, true);
         check(&agent, "user_7", false, true);
         check(&actor("9", Role::Admin, &[]), "dept_law", true, true);

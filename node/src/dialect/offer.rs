@@ -110,6 +110,7 @@ pub(super) enum Occasion {
     RoomLeft,
     UserOnline,
     UserOffline,
+    UsersListed,
     RoomUpdated,
     RoomClosed,
     RoomDeleted,
@@ -119,7 +120,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -132,6 +133,7 @@ impl Occasion {
         Self::RoomLeft,
         Self::UserOnline,
         Self::UserOffline,
+        Self::UsersListed,
         Self::RoomUpdated,
         Self::RoomClosed,
         Self::RoomDeleted,
@@ -154,6 +156,7 @@ impl Occasion {
             Self::RoomLeft => "room.left",
             Self::UserOnline => "user.online",
             Self::UserOffline => "user.offline",
+            Self::UsersListed => "users.listed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
             Self::RoomDeleted => "room.deleted",
@@ -180,6 +183,7 @@ impl Occasion {
             Notice::Left { .. } => Self::RoomLeft,
             Notice::UserOnline { .. } => Self::UserOnline,
             Notice::UserOffline { .. } => Self::UserOffline,
+            Notice::Listed { .. } => Self::UsersListed,
             Notice::Delivered { .. } => Self::MessageDelivered,
             Notice::Read { .. } => Self::MessageRead,
             Notice::Notification { .. } => Self::Notification,
@@ -226,6 +230,7 @@ impl Occasion {
             Self::RoomPresent | Self::UserOnline => {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
+            Self::UsersListed => (&[Word::Users, At], &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])

@@ -104,6 +104,7 @@ impl<'a> Words<'a> {
             Notice::Present { room, user, status } | Notice::UserOnline { room, user, status } => {
                 words.id(Word::Room, room.as_str()).user(user).text(Word::Status, status.as_str())
             }
+            Notice::Listed { users, at } => words.shown(Word::At, at).users(users, *at),
             Notice::Delivered { message } => words.shown(Word::Message, message),
             Notice::Read { message, reader } => {
                 words.shown(Word::Message, message).id(Word::User, reader.as_str())

@@ -109,7 +109,7 @@ id!(
     ID_BYTES_MAX
 );
 impl RoomId {
-    /// The room in which whoever is listed as online has a seat. Nobody can join it.
+    /// The room in which whoever is listed as online has a seat. Agents hear it; nobody can join it.
     #[must_use]
     pub fn lobby() -> Self {
         Self(Arc::from("!online"))

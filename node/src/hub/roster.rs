@@ -120,6 +120,14 @@ impl Roster {
         })
     }
 
+    /// Those who are in the room and not seen as offline; online where nothing is known yet.
+    pub(crate) fn listed(&self) -> Vec<(Participant, Status)> {
+        let present = self.seen.values().filter(|it| it.is_present);
+        let seen = present
+            .map(|it| (it.user.clone(), it.told.map_or(Status::Online, |(_, status)| status)));
+        seen.filter(|(_, status)| *status != Status::Offline).collect()
+    }
+
     /// How many users are in the room if `user` is, too.
     pub(crate) fn count_with(&self, user: &UserId) -> u64 {
         let others = self.seen.iter().filter(|(id, it)| it.is_present && *id != user);

@@ -169,7 +169,7 @@ impl Session {
                 let limit = self.status_limit(dialect);
                 self.parts.chat.renew(self.asker(&actor, limit)).await
             }
-            Command::ListUsers => self.list_users(&actor).await,
+            Command::ListUsers => self.list_users(dialect, &actor).await,
             Command::Disconnect { user } => self.parts.chat.disconnect(&actor, user).await,
             Command::Authenticate { .. } => Err(Refusal::AuthRequired), // answered above
         }
@@ -239,6 +239,9 @@ impl Session {
         if rooms_max != 0 && rooms_max <= self.rooms.len() && !self.rooms.has(&room) {
             let reason = format!("at most {rooms_max} rooms a connection");
             return Err(Refusal::invalid(reason));
+        }
+        if room == RoomId::lobby() {
+            return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
         let state = self.parts.chat.admit(actor, &room).await?;

@@ -58,7 +58,7 @@ impl Session {
     ) -> Result<Reply, Refusal> {
         self.set_status(dialect, actor, Status::Online).await?;
         self.rooms.list(true);
-        self.list_users(actor).await
+        self.list_users(dialect, actor).await
     }
 
     /// The user is seen as offline, and listed no more.
@@ -72,10 +72,18 @@ impl Session {
         Ok(reply)
     }
 
-    /// Agents see all who are listed, clients those with whom they are in a room.
-    pub(super) async fn list_users(&self, actor: &Actor) -> Result<Reply, Refusal> {
+    /// Agents see all who are listed, from now on with each change; clients those with whom they
+    /// are in a room.
+    pub(super) async fn list_users(
+        &mut self,
+        dialect: DialectId,
+        actor: &Actor,
+    ) -> Result<Reply, Refusal> {
         let rooms = match actor.participant.role.side() {
-            Side::Agent => vec![RoomId::lobby()],
+            Side::Agent => {
+                self.hear(dialect, actor, &RoomId::lobby()).await?;
+                vec![RoomId::lobby()]
+            }
             Side::Client => self.rooms.seats(),
         };
         self.parts.chat.online(actor, &rooms).await

@@ -170,6 +170,13 @@ async fn agents_see_who_is_online_and_clients_those_with_whom_they_talk() {
         list == [7, 123]
     })
     .await;
+    let mut admin = connect(&cluster, 0, 1, "admin").await;
+    admin.ok("userOnline", json!({ "userId": 1, "userType": "admin" })).await;
+    // Whoever has asked is told of changes, at most once a second.
+    while listed(&agent.expect("onlineUsersUpdate").await["onlineUsers"]) != [1, 7] {}
+    admin.ok("userOffline", json!({ "userId": 1 })).await;
+    while listed(&agent.expect("onlineUsersUpdate").await["onlineUsers"]) != [7] {}
+    assert_eq!(client.heard("onlineUsersUpdate").len(), 1, "clients are told when they ask");
     client.ok("getOnlineUsers", Value::Null).await;
     let user = client.expect("onlineUsersList").await[0].clone();
     assert_eq!((&user["userId"], &user["userType"]), (&json!(7), &json!("client")));

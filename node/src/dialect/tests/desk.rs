@@ -9,6 +9,7 @@ use crate::dialect::{Dialect, Dialects, Terms};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::notice::Notice;
+use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Participant, Role, Side};
@@ -98,6 +99,11 @@ fn every_event_to_a_client_is_in_its_words_and_safe_in_a_page() {
     check(
         &entry(Event::RoomClosed { by: None, reason: None }),
         r#"all updateChatGroups {"action":"closed","chatGroupId":456,"timestamp":"2024-01-15T10:30:00.123Z"}"#,
+    );
+    let listed = Notice::Listed { users: vec![(agent(), Status::Busy)], at: AT };
+    check(
+        &listed,
+        r#"all onlineUsersUpdate {"onlineUsers":[{"userId":123,"userType":"agent","lastSeen":"2024-01-15T10:30:00.123Z"}]}"#,
     );
     let (room, user) = (room(), agent());
     let joined = Notice::Entered { room: room.clone(), user: user.clone() };

@@ -66,6 +66,7 @@ fn notices() -> Vec<Notice> {
         Notice::Left { room: room.clone(), user: user.clone() },
         Notice::UserOnline { room: room.clone(), user: user.clone(), status },
         Notice::UserOffline { room: room.clone(), user: user.clone() },
+        Notice::Listed { users: users(), at: AT },
         Notice::Delivered { message: id() },
         Notice::Read { message: id(), reader: user.id },
         Notice::Notification { data: "1".to_owned() },

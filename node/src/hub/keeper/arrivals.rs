@@ -1,7 +1,7 @@
 //! What reaches a keeper from Redis: entries, signals, presence, and answers to its reads.
 
 use crate::domain::event::Event;
-use crate::domain::id::UserId;
+use crate::domain::id::{RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
@@ -210,6 +210,9 @@ impl Keeper {
                 if watched.roster.enter(user.clone()) {
                     self.seen.entry(user.id.clone()).or_default().insert(topic.clone());
                     self.upkeep.look_up(topic, &user.id);
+                    if *room == RoomId::lobby() {
+                        return self.upkeep.listed();
+                    }
                     let cause = Cause::User(&user.id);
                     let notice = Notice::Entered { room: room.clone(), user: user.clone() };
                     watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -217,6 +220,9 @@ impl Keeper {
             }
             Signal::Left { user } => {
                 if let Some(user) = watched.roster.leave(&user) {
+                    if *room == RoomId::lobby() {
+                        return self.upkeep.listed();
+                    }
                     let cause = Cause::User(&user.id);
                     let notice = Notice::Left { room: room.clone(), user: user.clone() };
                     watched.tell_all(notice, (cause, Manner::Always), &voice);

@@ -6,9 +6,12 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use tokio::time::Instant;
 
-use crate::domain::id::UserId;
+use crate::clock;
+use crate::domain::id::{RoomId, UserId};
+use crate::domain::notice::Notice;
 use crate::domain::topic::Topic;
-use crate::hub::keeper::{Done, Keeper};
+use crate::hub::fanout::{Cause, Manner};
+use crate::hub::keeper::{Done, Keeper, voice};
 use crate::store::Stamp;
 
 /// A topic that nobody here listens to is left after so long: most listeners come back.
@@ -19,6 +22,9 @@ const REASSERT_EVERY: Duration = Duration::from_secs(60);
 
 /// Pause before a failed comparison of heads is made again.
 const RESYNC_PAUSE: Duration = Duration::from_millis(500);
+
+/// The list of who is online is told at most so often.
+const LIST_EVERY: Duration = Duration::from_secs(1);
 
 /// Topics of one re-assertion, and users of one look-up.
 const BATCH_MAX: usize = 500;
@@ -46,6 +52,10 @@ pub(super) struct Upkeep {
     /// Rooms whose roster is to be read again.
     counts: IndexSet<Topic>,
     look_ups: VecDeque<(Topic, UserId)>,
+    /// When the changed list of who is online is to be told.
+    list_at: Option<Instant>,
+    /// When it was told last.
+    list_told: Option<Instant>,
     /// One look-up at a time.
     is_looking: bool,
 }
@@ -90,6 +100,13 @@ impl Upkeep {
         self.typing.insert(topic.clone());
     }
 
+    /// The list of who is online has changed.
+    pub(super) fn listed(&mut self) {
+        let told = self.list_told;
+        self.list_at
+            .get_or_insert_with(|| told.map_or_else(Instant::now, |told| told + LIST_EVERY));
+    }
+
     pub(super) fn stray(&mut self, topic: Topic) {
         if self.strays.len() < STRAYS_MAX {
             self.strays.insert(topic);
@@ -125,6 +142,7 @@ impl Keeper {
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         self.hush(now);
+        self.tell_list(now);
         self.report_handed();
         self.unwatch(now);
         self.compare_heads(now);
@@ -172,6 +190,19 @@ impl Keeper {
             if self.watched.get(&topic).is_some_and(|it| !it.typists.is_empty()) {
                 self.upkeep.typing.insert(topic);
             }
+        }
+    }
+
+    fn tell_list(&mut self, now: Instant) {
+        if self.upkeep.list_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.upkeep.list_at = None;
+        self.upkeep.list_told = Some(now);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        if let Some(watched) = self.watched.get_mut(&Topic::Room(RoomId::lobby())) {
+            let notice = Notice::Listed { users: watched.roster.listed(), at: clock::now() };
+            watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
         }
     }
 
