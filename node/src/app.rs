@@ -16,6 +16,8 @@ use tracing::info;
 use crate::app::drain::Stop;
 use crate::auth::Authenticator;
 use crate::auth::key::KeyProblem;
+use crate::blobs::config::PublicUrl;
+use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
 use crate::clock;
 use crate::config::Config;
@@ -52,6 +54,12 @@ pub enum StartError {
     /// The tokens' key cannot be used.
     #[error("{0}")]
     Key(#[from] KeyProblem),
+    /// There is nothing to sign links to files with.
+    #[error("links to files cannot be signed: set blobs.secret")]
+    LinkSecret,
+    /// The place for files cannot be used.
+    #[error("blobs: {0}")]
+    Blobs(#[from] BlobsError),
     /// Redis cannot be used.
     #[error("redis: {0}")]
     Store(#[from] StoreError),
@@ -98,6 +106,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
 
     let dialects = Arc::new(config.dialects.compile()?);
     let auth = Arc::new(Authenticator::new(&config.auth)?);
+    let blobs = open_blobs(config, lifecycle)?;
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&store_config(config), arrivals, lifecycle.clone()).await?;
@@ -117,7 +126,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let at = public.address().map_err(cannot_listen(config.listen))?;
-    let pages = gateway.router(http::public(sources(&store, &hub, started)));
+    let pages = gateway.router(http::public(sources(&store, &hub, blobs, started)));
     lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
     // Ready only now: whoever asks the probe comes next.
     lifecycle.spawn("health", pass_on(store.health(), health));
@@ -152,13 +161,23 @@ async fn pass_on(mut from: watch::Receiver<Health>, to: watch::Sender<Health>) {
     }
 }
 
-fn sources(store: &Store, hub: &Hub, started: Instant) -> Sources {
+fn open_blobs(config: &Config, lifecycle: &Lifecycle) -> Result<Blobs, StartError> {
+    let secret = config.link_secret().ok_or(StartError::LinkSecret)?;
+    let local = || PublicUrl::local(config.listen.port());
+    let base = config.public_url.clone().unwrap_or_else(local);
+    info!(url = base.as_str(), "links to files begin with this address (public_url)");
+    let links = (secret, base);
+    Ok(Blobs::open(&config.blobs, &config.data_dir, links, lifecycle.clone())?)
+}
+
+fn sources(store: &Store, hub: &Hub, blobs: Blobs, started: Instant) -> Sources {
     let (local, cluster) = (hub.clone(), store.clone());
     Sources {
         node: node_name(store),
         started,
         local: Arc::new(move || local.figures()),
         cluster: Arc::new(move || cluster.figures()),
+        blobs,
         health: store.health(),
     }
 }

@@ -7,14 +7,16 @@ mod quotas;
 mod receipts;
 mod rooms;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
+use crate::clock;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
@@ -24,8 +26,8 @@ use crate::domain::quota::Limit;
 use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
-use crate::domain::role::Actor;
-use crate::domain::room::RoomPolicy;
+use crate::domain::role::{Actor, Participant, Role};
+use crate::domain::room::{RoomPolicy, RoomState};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
@@ -47,6 +49,9 @@ pub struct Chat {
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
 }
+
+/// Users of a list, beside the asker.
+const LISTED_USERS_MAX: usize = 200;
 
 /// Who asks, on which connection, and how often the user may.
 #[derive(Debug, Clone, Copy)]
@@ -75,12 +80,12 @@ impl Chat {
         Self { store: store.clone(), policy: config.policy, quotas, reads }
     }
 
-    /// Whether the actor may hear the room. Under the open policy, or with a grant in the token,
+    /// Whether the actor may hear the room, and whether it is open. Under the open policy, or with a grant in the token,
     /// an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
-    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<(), Refusal> {
+    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<RoomState, Refusal> {
         rooms::admit(&self.store, self.policy, actor, room).await
     }
 
@@ -124,24 +129,51 @@ impl Chat {
         Ok(Reply::History { room, messages, limit, offset, total })
     }
 
-    /// Who is in a room that the actor may hear. Redis may not know yet that the actor has come.
+    /// Who is in a room that the actor may hear.
     ///
     /// # Errors
     /// Redis could not be asked.
     pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
-        let mut inside = self.store.inside(&room).await.map_err(unavailable)?;
-        inside.retain(|it| it.id != *actor.id());
-        let ids: Vec<UserId> = inside.iter().map(|it| it.id.clone()).collect();
-        let seen = self.store.presence(&ids).await.map_err(unavailable)?;
-        let others = inside.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
+        let users = self.seen_in(actor, std::slice::from_ref(&room)).await?;
+        Ok(Reply::Users { room, users, at: clock::now() })
+    }
+
+    /// Who is online in these rooms.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn online(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
+        let users = self.seen_in(actor, rooms).await?;
+        Ok(Reply::Online { user: actor.participant.clone(), users, at: clock::now() })
+    }
+
+    /// Who is in these rooms and not seen as offline, and the actor: Redis may not know yet that
+    /// the actor has come.
+    async fn seen_in(
+        &self,
+        actor: &Actor,
+        rooms: &[RoomId],
+    ) -> Result<Vec<(Participant, Status)>, Refusal> {
+        let mut inside = BTreeMap::new();
+        for room in rooms {
+            if LISTED_USERS_MAX <= inside.len() {
+                break;
+            }
+            let found = self.store.inside(room).await.map_err(unavailable)?;
+            inside.extend(found.into_iter().map(|it| (it.id.clone(), it)));
+        }
+        inside.remove(actor.id());
+        let others: Vec<Participant> = inside.into_values().take(LISTED_USERS_MAX).collect();
+        let asked: Vec<UserId> =
+            others.iter().map(|it| it.id.clone()).chain([actor.id().clone()]).collect();
+        let seen = self.store.presence(&asked).await.map_err(unavailable)?;
+        let own = match seen.last().map(|it| it.status) {
+            None | Some(Status::Offline) => Status::Online,
+            Some(status @ (Status::Online | Status::Away | Status::Busy)) => status,
+        };
+        let others = others.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
         let others = others.filter(|(_, status)| *status != Status::Offline);
-        let own = self.store.presence(&[actor.id().clone()]).await.map_err(unavailable)?;
-        let own = own.first().map_or(Status::Online, |it| match it.status {
-            Status::Offline => Status::Online,
-            status @ (Status::Online | Status::Away | Status::Busy) => status,
-        });
-        let users = others.chain([(actor.participant.clone(), own)]).collect();
-        Ok(Reply::Users { room, users })
+        Ok(others.chain([(actor.participant.clone(), own)]).collect())
     }
 
     /// Closes a room that the connection has joined: nobody can write into it any more.
@@ -212,7 +244,34 @@ impl Chat {
     pub async fn set_status(&self, asker: Asker<'_>, status: Status) -> Result<Reply, Refusal> {
         self.quotas.take(&self.store, asker, "statuses").await?;
         self.store.set_status(asker.actor.id(), status).await.map_err(unavailable)?;
-        Ok(Reply::StatusSet { status })
+        let user = asker.actor.participant.clone();
+        Ok(Reply::StatusSet { status, user, at: clock::now() })
+    }
+
+    /// Takes a sign that the user is still there. Nobody is gone for want of it, but it counts
+    /// among the status changes.
+    ///
+    /// # Errors
+    /// Too often.
+    pub async fn renew(&self, asker: Asker<'_>) -> Result<Reply, Refusal> {
+        self.quotas.take(&self.store, asker, "statuses").await?;
+        Ok(Reply::Renewed)
+    }
+
+    /// Ends every connection of a user, on all nodes.
+    ///
+    /// # Errors
+    /// The actor is no admin, the user has no connection, or Redis could not be asked.
+    pub async fn disconnect(&self, actor: &Actor, user: UserId) -> Result<Reply, Refusal> {
+        if actor.participant.role != Role::Admin {
+            return Err(Refusal::AccessDenied);
+        }
+        if !self.store.is_connected(&user).await.map_err(unavailable)? {
+            return Err(Refusal::UserNotFound);
+        }
+        info!(user.id = %user, by = %actor.id(), "a user is disconnected");
+        self.store.signal(Topic::User(user.clone()), Signal::Disconnect);
+        Ok(Reply::Disconnected { user })
     }
 }
 

@@ -16,11 +16,13 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::auth::{self, Authenticator};
+use crate::blobs::config::{self as blobs, PublicUrl};
 use crate::chat;
 use crate::dialect;
 use crate::dialect::check::Faults;
 use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
+use crate::secret::Secret;
 use crate::store::config::{self as store, History};
 use crate::telemetry::logging;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub internal_listen: SocketAddr,
     /// Networks of proxies whose word about a client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where clients reach the cluster: the begin of links to files. Unset: this machine.
+    pub public_url: Option<PublicUrl>,
     /// Folder of what a node alone on a machine keeps: its private Redis, its secret.
     pub data_dir: PathBuf,
     /// Where Redis is.
@@ -52,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// How this node leaves.
     pub drain: Drain,
+    /// Where attachments are kept.
+    pub blobs: blobs::Config,
     /// Which protocols are spoken.
     pub dialects: Dialects,
     /// What is logged, and how.
@@ -99,6 +105,7 @@ impl Default for Config {
             listen: gateway.listen,
             internal_listen: gateway.internal_listen,
             trusted_proxies: gateway.trusted_proxies,
+            public_url: None,
             data_dir: PathBuf::from("data"),
             redis: store::Config::default(),
             history: History::default(),
@@ -108,6 +115,7 @@ impl Default for Config {
             heartbeat: gateway.heartbeat,
             limits: Limits::default(),
             drain: gateway.drain,
+            blobs: blobs::Config::default(),
             dialects: Dialects::default(),
             log: logging::Config::default(),
             is_laptop: false,
@@ -180,6 +188,12 @@ impl Config {
         }
     }
 
+    /// What links to files are signed with: the same on every node.
+    #[must_use]
+    pub fn link_secret(&self) -> Option<&Secret<String>> {
+        self.blobs.secret.as_ref().or(self.auth.jwt_secret.as_ref())
+    }
+
     /// All mistakes that the types allow, each as `setting: cause and cure`.
     fn problems(&self) -> Vec<String> {
         let mut problems = self.redis.problems();
@@ -204,6 +218,14 @@ impl Config {
                 "drain.notice_seconds: is part of drain.seconds, so at most {}",
                 self.drain.seconds
             ));
+        }
+        problems.extend(self.blobs.problems());
+        if self.auth.public_key_file.is_some() && self.link_secret().is_none() {
+            problems.push(
+                "blobs.secret: links to files cannot be signed with a public key: set a random \
+                 text, the same on every node"
+                    .into(),
+            );
         }
         problems.extend(self.dialects.problem());
         problems

@@ -96,6 +96,17 @@ pub struct Rates {
     pub statuses: Option<Limit>,
 }
 
+/// What a dialect asks for, or brings about, beside a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The connection must have joined the room, not only be allowed to.
+    pub needs_join: bool,
+    /// A room that is closed cannot be joined.
+    pub needs_open: bool,
+    /// Joining a room leaves those that this dialect has joined before.
+    pub leaves_others: bool,
+}
+
 /// A packet that a dialect understood.
 #[derive(Debug)]
 pub struct Request {
@@ -103,8 +114,8 @@ pub struct Request {
     pub dialect: DialectId,
     /// The event's name, from the dialect's file: safe as a metric label.
     pub event: Arc<str>,
-    /// Whether the connection must have joined the room, not only be allowed to.
-    pub needs_join: bool,
+    /// On what terms.
+    pub terms: Terms,
     /// What the sender says about itself.
     pub claims: Claims,
     /// What is asked.
@@ -159,7 +170,7 @@ struct ClientEvent {
     /// Values that the file gives.
     fixed: Given,
     deed: Deed,
-    needs_join: bool,
+    terms: Terms,
     ack: Template,
     answers: Vec<Utterance>,
     /// How a refusal of this event is told, where not as all others.
@@ -179,6 +190,7 @@ pub struct Dialect {
     name: Arc<str>,
     namespaces: Vec<Arc<str>>,
     rates: Rates,
+    has_standing_rooms: bool,
     rules: Rules,
     style: Style,
     codes: Vec<(&'static str, Spelling)>,
@@ -204,6 +216,12 @@ impl Dialect {
     #[must_use]
     pub fn rates(&self) -> Rates {
         self.rates
+    }
+
+    /// Whether its users hear their own room and those of their departments without joining.
+    #[must_use]
+    pub fn has_standing_rooms(&self) -> bool {
+        self.has_standing_rooms
     }
 
     /// The notice in this dialect's words; `None`: the dialect has no event for it, or the
@@ -419,8 +437,8 @@ impl Dialects {
         let name = Arc::clone(name);
         match event.command(elements.get(1..).unwrap_or_default(), self.get(id).rules) {
             Ok((claims, command)) => {
-                let needs_join = event.needs_join;
-                Ok(Request { dialect: id, event: name, needs_join, claims, command })
+                let terms = event.terms;
+                Ok(Request { dialect: id, event: name, terms, claims, command })
             }
             Err(refusal) => Err(Malformed { dialect: Some(id), event: Some(name), refusal }),
         }
@@ -445,8 +463,8 @@ impl Dialects {
         let payload = payload.map_err(|_no_json| Refusal::invalid("no JSON"))?;
         let args: Vec<&RawValue> = payload.into_iter().collect();
         let (claims, command) = greeting.command(&args, *rules)?;
-        let (event, needs_join) = (Arc::from(CONNECT), greeting.needs_join);
-        Ok(Some(Request { dialect, event, needs_join, claims, command }))
+        let (event, terms) = (Arc::from(CONNECT), greeting.terms);
+        Ok(Some(Request { dialect, event, terms, claims, command }))
     }
 
     fn event(&self, namespace: &str, name: &str) -> Option<(DialectId, &Arc<str>, &ClientEvent)> {

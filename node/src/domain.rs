@@ -3,8 +3,10 @@
 //! A *message* is what a person wrote. An *event* is a fact about a room that its log keeps; an
 //! *entry* is an event with its place in that log. A *signal* is a fact that may be lost. A
 //! *command* is what a client asks, a *reply* the answer, a *refusal* the answer no. A *notice*
-//! is what a client is told without having asked.
+//! is what a client is told without having asked. An *upload* is a file as a client sends it, an
+//! *attachment* what its message keeps of it.
 
+pub mod attachment;
 pub mod claims;
 pub mod close;
 pub mod command;

@@ -1,6 +1,7 @@
 //! What the node tells over plain HTTP: an example page, its health and figures to everyone, its
 //! probes and metrics on the internal port.
 
+mod files;
 mod health;
 mod page;
 mod probes;
@@ -18,6 +19,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::blobs::Blobs;
 use crate::hub::LocalFigures;
 use crate::lifecycle::Lifecycle;
 use crate::store::{ClusterFigures, Health};
@@ -33,6 +35,8 @@ pub struct Sources {
     pub local: Arc<dyn Fn() -> LocalFigures + Send + Sync>,
     /// The cluster's figures, as Redis last told them.
     pub cluster: Arc<dyn Fn() -> ClusterFigures + Send + Sync>,
+    /// Messages' files.
+    pub blobs: Blobs,
     /// Whether Redis answers.
     pub health: watch::Receiver<Health>,
 }
@@ -45,7 +49,9 @@ impl std::fmt::Debug for Sources {
 
 /// The public pages, without Socket.IO.
 pub fn public(sources: Sources) -> Router {
+    let files = get(files::file).with_state(sources.blobs.clone());
     Router::new()
+        .route("/files/{id}/{name}", files)
         .route("/", get(page::page))
         .route("/health", get(health::node))
         .route("/api/status", get(status::status))

@@ -74,6 +74,8 @@ pub struct Attached {
     pub resumed: bool,
     /// How many entries follow before live ones.
     pub missed: u64,
+    /// How many users are in the room as this node knows it, the listener's among them.
+    pub members: u64,
 }
 
 /// Why a listener was not taken.

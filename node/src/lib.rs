@@ -12,7 +12,7 @@
 //! |---|---|
 //! | words | `domain` |
 //! | ground | `clock`, `secret`, `lifecycle`, `telemetry` |
-//! | translators and Redis | `auth`, `dialect`, `store` |
+//! | translators, Redis, files | `auth`, `dialect`, `store`, `blobs` |
 //! | core | `chat` (what is asked), `hub` (who hears it) |
 //! | connection | `session` |
 //! | doors | `gateway`, `http` |
@@ -21,6 +21,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod blobs;
 pub mod chat;
 pub mod clock;
 pub mod config;

@@ -12,6 +12,7 @@ mod guard;
 mod limits;
 mod metrics;
 mod rooms;
+mod users;
 
 use std::sync::Arc;
 
@@ -105,6 +106,8 @@ struct Session {
     dialect: DialectId,
     buckets: Buckets,
     rooms: Rooms,
+    /// Rooms that are heard without joining are heard.
+    is_standing: bool,
     guard: Guard,
 }
 
@@ -128,7 +131,8 @@ impl Session {
         let guard = Guard::new(peer.outbox.clone(), expires_at);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
         let buckets = Buckets::default();
-        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, guard })
+        let is_standing = false;
+        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, is_standing, guard })
     }
 
     async fn run(mut self) {
@@ -148,6 +152,7 @@ impl Session {
 
     /// Commands and pages by turns, until the client is gone.
     async fn work(&mut self) {
+        self.stand(self.dialect).await;
         if let Some(greeting) = self.greeting.take() {
             self.greet(greeting).await;
         }

@@ -83,7 +83,8 @@ fn a_token_is_three_parts_on_one_line_and_needs_a_secret() {
         assert_eq!(token.trim_end().split('.').count(), 3, "{token}");
     }
     let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/ed.pub.pem");
-    let output = run(&folder, &[("PARLANCE_AUTH__PUBLIC_KEY_FILE", key)], &arguments);
+    let issuer = [("PARLANCE_AUTH__PUBLIC_KEY_FILE", key), ("PARLANCE_BLOBS__SECRET", "x")];
+    let output = run(&folder, &issuer, &arguments);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("auth.jwt_secret"));
 }

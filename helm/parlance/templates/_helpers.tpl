@@ -105,6 +105,9 @@ key: jwt-secret
 {{- if ne (int $keys) 1 }}
 {{- fail "set exactly one of auth.jwtSecret, auth.existingSecret and auth.publicKey" }}
 {{- end }}
+{{- if and $v.auth.publicKey (not $v.blobs.existingSecret) }}
+{{- fail "blobs.existingSecret: beside auth.publicKey name a Secret with PARLANCE_BLOBS__SECRET: links to files cannot be signed with a public key" }}
+{{- end }}
 {{- if and $v.auth.jwtSecret (lt (len $v.auth.jwtSecret) 32) }}
 {{- fail "auth.jwtSecret: needs at least 32 characters" }}
 {{- end }}

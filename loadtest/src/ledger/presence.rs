@@ -19,8 +19,8 @@ struct Last {
     rooms: BTreeMap<RoomIndex, u64>,
     /// When it last came, went, joined or left.
     changed_us: u64,
-    /// What its present connection was told about others last.
-    told: HashMap<UserIndex, bool>,
+    /// What its present connection was told about others last, and when.
+    told: HashMap<UserIndex, (bool, u64)>,
 }
 
 impl Last {
@@ -43,10 +43,10 @@ impl Last {
                     }
                 }
                 What::Online { user } => {
-                    last.told.insert(*user, true);
+                    last.told.insert(*user, (true, event.at_us));
                 }
                 What::Offline { user } => {
-                    last.told.insert(*user, false);
+                    last.told.insert(*user, (false, event.at_us));
                 }
                 What::Reset(_)
                 | What::Tried { .. }
@@ -95,10 +95,11 @@ pub(crate) fn check(evidence: &Evidence, findings: &mut Findings) {
         }
         let mut told: Vec<_> = last.told.iter().filter(|it| *it.0 != history.user).collect();
         told.sort();
-        for (user, is_online) in told.into_iter().filter(|it| is_settled(it.0)) {
+        for (user, (is_online, told_us)) in told.into_iter().filter(|it| is_settled(it.0)) {
             if *is_online && !users.get(user).is_some_and(|it| it.is_up) {
                 findings.add(Class::PhantomOnline, || {
-                    format!("client {client} believes that user {user} is online")
+                    let gone = changed(&users, *user);
+                    format!("client {client} was told at {told_us} us that user {user} is online, who went at {gone} us")
                 });
             }
         }
@@ -106,13 +107,24 @@ pub(crate) fn check(evidence: &Evidence, findings: &mut Findings) {
         let present: BTreeSet<UserIndex> =
             entered.filter_map(|it| members.get(it.0)).flatten().copied().collect();
         for user in present.iter().filter(|it| **it != history.user && is_settled(it)) {
-            if last.told.get(user) != Some(&true) {
+            let told = last.told.get(user);
+            if !told.is_some_and(|it| it.0) {
                 findings.add(Class::MissingOnline, || {
-                    format!("client {client} does not know that user {user} is online")
+                    let (since, came) = (last.changed_us, changed(&users, *user));
+                    let last = told.map_or_else(
+                        || "nothing".to_owned(),
+                        |it| format!("offline at {} us", it.1),
+                    );
+                    format!("client {client}, in its room since {since} us, does not know user {user}, who came at {came} us; it was told {last}")
                 });
             }
         }
     }
+}
+
+/// When a user last came, went, joined or left.
+fn changed(users: &HashMap<UserIndex, User>, user: UserIndex) -> u64 {
+    users.get(&user).map_or(0, |it| it.changed_us)
 }
 
 fn rooms_of(history: &History) -> impl Iterator<Item = RoomIndex> {

@@ -7,7 +7,7 @@ use crate::chat::unavailable;
 use crate::domain::id::RoomId;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Actor, Role, Side};
-use crate::domain::room::{RoomPolicy, Visibility};
+use crate::domain::room::{RoomPolicy, RoomState, Visibility};
 use crate::store::Store;
 
 /// What a room's name reserves it for.
@@ -15,10 +15,14 @@ use crate::store::Store;
 enum Reserved<'a> {
     Department(&'a str),
     User(&'a str),
+    Lobby,
 }
 
 fn reserved(room: &RoomId) -> Option<Reserved<'_>> {
     let name = room.as_str();
+    if *room == RoomId::lobby() {
+        return Some(Reserved::Lobby);
+    }
     let department = name.strip_prefix("dept_").map(Reserved::Department);
     department.or_else(|| name.strip_prefix("user_").map(Reserved::User))
 }
@@ -31,41 +35,43 @@ fn is_entitled(actor: &Actor, reserved: Reserved<'_>) -> bool {
             actor.participant.role == Role::Admin || is_its_agent
         }
         Reserved::User(name) => actor.id().as_str() == name,
+        Reserved::Lobby => actor.participant.role.side() == Side::Agent,
     }
 }
 
-/// Lets the actor in, and makes the room where that is allowed.
+/// Lets the actor in, tells whether the room is open, and makes the room where that is allowed.
 pub(super) async fn admit(
     store: &Store,
     policy: RoomPolicy,
     actor: &Actor,
     room: &RoomId,
-) -> Result<(), Refusal> {
+) -> Result<RoomState, Refusal> {
     if let Some(reserved) = reserved(room) {
         if !is_entitled(actor, reserved) {
             return Err(Refusal::AccessDenied);
         }
         store.create(room, Visibility::Private).await.map_err(unavailable)?;
-        return Ok(());
+        return Ok(RoomState::Open);
     }
     let record = store.room(room).await.map_err(unavailable)?;
     let made_as = match (record, policy) {
         (Some(record), _) => {
             let is_public = record.visibility == Visibility::Public;
             let is_in = is_public || actor.is_granted(room);
-            return if is_in { Ok(()) } else { Err(Refusal::AccessDenied) };
+            return if is_in { Ok(record.state) } else { Err(Refusal::AccessDenied) };
         }
         (None, RoomPolicy::Open) => Visibility::Public,
         (None, RoomPolicy::Members) if actor.is_granted(room) => Visibility::Private,
         (None, RoomPolicy::Members) => return Err(Refusal::RoomNotFound),
     };
     store.create(room, made_as).await.map_err(unavailable)?;
-    Ok(())
+    Ok(RoomState::Open)
 }
 
 /// Whether the actor may write into a room that it has joined.
 pub(super) fn may_send(actor: &Actor, room: &RoomId) -> Result<(), Refusal> {
     match reserved(room) {
+        Some(Reserved::Lobby) => Err(Refusal::AccessDenied),
         Some(_) if actor.participant.role.side() == Side::Client => Err(Refusal::AccessDenied),
         Some(_) | None => Ok(()),
     }
@@ -96,8 +102,10 @@ mod tests {
         check(&client, "dept_sales", false, false);
         check(&client, "user_7", true, false);
         check(&client, "user_8", false, false);
+        check(&client, "!online", false, false);
         let agent = actor("8", Role::Agent, &["sales"]);
         check(&agent, "dept_sales", true, true);
+        check(&agent, "!online", true, false);
         check(&agent, "dept_law", false, true);
         check(&agent, "user_7", false, true);
         check(&actor("9", Role::Admin, &[]), "dept_law", true, true);

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::config::load::Given;
 use crate::config::mistake::Mistake;
+use crate::secret::Secret;
 
 /// Prefix of our own names; `__` stands between levels.
 const PREFIX: &str = "PARLANCE_";
@@ -27,13 +28,18 @@ const ALIASES: [(&str, &str); 6] = [
 const ORIGINS: [&str; 3] = ["FRONTEND_URL", "CLIENT_URL", "SOCKET_CORS_ORIGINS"];
 
 /// Names that may end in `_FILE`: the value is in the file then.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 7] = [
     "PARLANCE_AUTH__JWT_SECRET",
+    "PARLANCE_BLOBS__SECRET",
     "PARLANCE_REDIS__URL",
     "JWT_SECRET",
     "JWT_ACCESS_SECRET_KEY",
     "REDIS_URL",
+    "AWS_SECRET_ACCESS_KEY",
 ];
+
+/// Prefix of the names that every program which speaks to S3 reads.
+const AWS: &str = "AWS_";
 
 /// A variable that is set to something.
 struct Variable {
@@ -75,6 +81,12 @@ impl Environment {
     /// The value of a variable that is set.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|it| it.value.as_str())
+    }
+
+    /// Everything about S3, as it is.
+    pub(super) fn aws(&self) -> BTreeMap<String, Secret<String>> {
+        let about = self.0.iter().filter(|it| it.0.starts_with(AWS));
+        about.map(|(name, it)| (name.clone(), Secret::new(it.value.clone()))).collect()
     }
 
     /// What the variables set, weakest first.

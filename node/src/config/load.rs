@@ -13,10 +13,11 @@ use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 35] = [
+pub const SETTINGS: [&str; 38] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
+    "public_url",
     "data_dir",
     "redis.url",
     "redis.prefix",
@@ -45,6 +46,8 @@ pub const SETTINGS: [&str; 35] = [
     "limits.status_per_minute",
     "drain.seconds",
     "drain.notice_seconds",
+    "blobs.url",
+    "blobs.secret",
     "dialects.dir",
     "dialects.default",
     "log.level",
@@ -138,6 +141,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     mistakes.extend(wrong_values);
     config.is_laptop = is_laptop;
     config.redis.history = config.history;
+    config.blobs.aws = environment.aws();
     // A value that was taken out as wrong is not missing as well.
     let known: Vec<String> = mistakes.iter().map(|it| it.setting.clone()).collect();
     for problem in config.problems() {

@@ -18,7 +18,7 @@ use crate::dialect::shape::{Shape, ShapeKind};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
 use crate::dialect::words::Style;
-use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Utterance};
+use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Terms, Utterance};
 use crate::domain::quota::Limit;
 
 /// The core's codes, as [`crate::domain::refusal::Refusal::code`] gives them.
@@ -84,6 +84,7 @@ impl<'t> Compiler<'_, 't> {
         let namespaces = self.namespaces(&mut file);
         let rules = self.rules(&mut file);
         let style = Style { ids: rules.ids, escapes: self.escapes(&mut file) };
+        let has_standing_rooms = file.flag(self.check, "standing_rooms").unwrap_or(false);
         let rates = self.rates(&mut file);
         let codes = self.codes(&mut file);
         let refused = match file.table(self.check, "refused") {
@@ -117,6 +118,7 @@ impl<'t> Compiler<'_, 't> {
             name,
             namespaces,
             rates,
+            has_standing_rooms,
             rules,
             style,
             codes,
@@ -283,7 +285,11 @@ impl<'t> Compiler<'_, 't> {
         let args = table.required_texts(self.check, "args");
         let does = table.required_text(self.check, "does");
         let deed = does.and_then(|it| self.deed(&it));
-        let needs_join = table.flag(self.check, "joined").unwrap_or(true);
+        let terms = Terms {
+            needs_join: table.flag(self.check, "joined").unwrap_or(true),
+            needs_open: table.flag(self.check, "open").unwrap_or(false),
+            leaves_others: table.flag(self.check, "alone").unwrap_or(false),
+        };
         let with = table.table(self.check, "with");
         let reply = table.text(self.check, "reply");
         let answers = table.tables(self.check, "answers");
@@ -298,7 +304,7 @@ impl<'t> Compiler<'_, 't> {
         let ack = self.ack(reply.as_ref(), deed);
         let answers = answers.into_iter().filter_map(|it| self.utterance(it, &[deed.offer()]));
         let answers: Vec<Utterance> = answers.collect();
-        Some(ClientEvent { line, patterns, fixed, deed, needs_join, ack, answers, refused })
+        Some(ClientEvent { line, patterns, fixed, deed, terms, ack, answers, refused })
     }
 
     fn deed(&mut self, does: &Quoted<'_>) -> Option<Deed> {

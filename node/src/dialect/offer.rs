@@ -18,6 +18,7 @@ pub(super) enum Word {
     Message,
     MessageClientId,
     MessageKind,
+    Members,
     MessageText,
     Messages,
     Metadata,
@@ -34,10 +35,13 @@ pub(super) enum Word {
     Status,
     Total,
     User,
+    UserFirstName,
+    UserLastName,
     UserName,
     UserRole,
     UserSide,
     Users,
+    Whom,
 }
 
 impl Word {
@@ -70,6 +74,10 @@ impl Word {
             Self::UserRole => "user.role",
             Self::UserSide => "user.side",
             Self::Limit => "limit",
+            Self::Members => "members",
+            Self::UserFirstName => "user.first_name",
+            Self::UserLastName => "user.last_name",
+            Self::Whom => "whom",
             Self::Messages => "messages",
             Self::Offset => "offset",
             Self::Total => "total",
@@ -102,6 +110,7 @@ pub(super) enum Occasion {
     RoomLeft,
     UserOnline,
     UserOffline,
+    UsersListed,
     RoomUpdated,
     RoomClosed,
     RoomDeleted,
@@ -111,7 +120,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -124,6 +133,7 @@ impl Occasion {
         Self::RoomLeft,
         Self::UserOnline,
         Self::UserOffline,
+        Self::UsersListed,
         Self::RoomUpdated,
         Self::RoomClosed,
         Self::RoomDeleted,
@@ -146,6 +156,7 @@ impl Occasion {
             Self::RoomLeft => "room.left",
             Self::UserOnline => "user.online",
             Self::UserOffline => "user.offline",
+            Self::UsersListed => "users.listed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
             Self::RoomDeleted => "room.deleted",
@@ -172,6 +183,7 @@ impl Occasion {
             Notice::Left { .. } => Self::RoomLeft,
             Notice::UserOnline { .. } => Self::UserOnline,
             Notice::UserOffline { .. } => Self::UserOffline,
+            Notice::Listed { .. } => Self::UsersListed,
             Notice::Delivered { .. } => Self::MessageDelivered,
             Notice::Read { .. } => Self::MessageRead,
             Notice::Notification { .. } => Self::Notification,
@@ -202,6 +214,8 @@ impl Occasion {
                     UserName,
                     UserRole,
                     UserSide,
+                    Word::UserFirstName,
+                    Word::UserLastName,
                 ],
                 &[MessageClientId],
             ),
@@ -216,6 +230,7 @@ impl Occasion {
             Self::RoomPresent | Self::UserOnline => {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
+            Self::UsersListed => (&[Word::Users, At], &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
@@ -251,6 +266,7 @@ impl Word {
             | Self::ErrorOutcome
             | Self::ExpiresAt
             | Self::Limit
+            | Self::Members
             | Self::Message
             | Self::MessageClientId
             | Self::MessageKind
@@ -269,8 +285,11 @@ impl Word {
             | Self::Socket
             | Self::Total
             | Self::User
+            | Self::UserFirstName
+            | Self::UserLastName
             | Self::UserName
-            | Self::Users => &[],
+            | Self::Users
+            | Self::Whom => &[],
         }
     }
 }
@@ -280,13 +299,24 @@ impl Deed {
     pub(super) fn offer(self) -> Offer {
         use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
         let always: &[Word] = match self {
-            Self::Join => &[Room, Position, Resumed, Missed],
+            Self::Join => &[Room, Position, Resumed, Missed, Word::Members],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],
             Self::Send => &[Message, Room, Position, Seq, At],
             Self::MarkRead | Self::StartTyping | Self::StopTyping | Self::SetTyping => &[],
-            Self::SetStatus => &[Status],
+            Self::SetStatus | Self::Vanish => ONE_STATUS,
+            Self::Appear | Self::ListUsers => &[
+                Status,
+                At,
+                Word::User,
+                Word::UserName,
+                Word::UserRole,
+                Word::UserSide,
+                Word::Users,
+            ],
+            Self::Renew => &[],
+            Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
         };
         Offer { always, sometimes: &[] }
@@ -295,7 +325,11 @@ impl Deed {
 
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =
-    &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status];
+    &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of a status that was set.
+const ONE_STATUS: &[Word] =
+    &[Word::Status, Word::At, Word::User, Word::UserName, Word::UserRole, Word::UserSide];
 
 /// The names of the answer no.
 pub(super) const REFUSAL_OFFER: Offer = Offer {

@@ -68,11 +68,16 @@ pub(super) enum Deed {
     StopTyping,
     SetTyping,
     SetStatus,
+    Appear,
+    Vanish,
+    Renew,
+    ListUsers,
+    Disconnect,
     Authenticate,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Join,
         Self::Leave,
         Self::Send,
@@ -84,6 +89,11 @@ impl Deed {
         Self::StopTyping,
         Self::SetTyping,
         Self::SetStatus,
+        Self::Appear,
+        Self::Vanish,
+        Self::Renew,
+        Self::ListUsers,
+        Self::Disconnect,
         Self::Authenticate,
     ];
 
@@ -100,6 +110,11 @@ impl Deed {
             Self::StopTyping => "typing.stop",
             Self::SetTyping => "typing.set",
             Self::SetStatus => "status.set",
+            Self::Appear => "users.enter",
+            Self::Vanish => "users.leave",
+            Self::Renew => "users.renew",
+            Self::ListUsers => "users.list",
+            Self::Disconnect => "user.disconnect",
             Self::Authenticate => "authenticate",
         }
     }
@@ -118,6 +133,8 @@ impl Deed {
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
             Self::SetStatus => &[Asked::Status],
+            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers => &[],
+            Self::Disconnect => &[Asked::Whom],
             Self::Authenticate => &[Asked::Token],
         }
     }
@@ -136,6 +153,11 @@ impl Deed {
             | Self::StopTyping
             | Self::SetTyping
             | Self::SetStatus
+            | Self::Appear
+            | Self::Vanish
+            | Self::Renew
+            | Self::ListUsers
+            | Self::Disconnect
             | Self::Authenticate => &[],
         }
     }
@@ -165,6 +187,11 @@ impl Deed {
             Self::StopTyping => Command::Type { room: room?, active: false },
             Self::SetTyping => Command::Type { room: room?, active: active? },
             Self::SetStatus => Command::SetStatus { status: status? },
+            Self::Appear => Command::Appear,
+            Self::Vanish => Command::Vanish,
+            Self::Renew => Command::Renew,
+            Self::ListUsers => Command::ListUsers,
+            Self::Disconnect => Command::Disconnect { user: given.whom? },
             Self::Authenticate => Command::Authenticate { token: token? },
         })
     }
@@ -186,6 +213,7 @@ pub(super) enum Asked {
     Active,
     Status,
     Token,
+    Whom,
     User,
     UserName,
     UserRole,
@@ -210,6 +238,7 @@ impl Asked {
             Self::Limit => "limit",
             Self::Offset => "offset",
             Self::Reason => "reason",
+            Self::Whom => "whom",
             Self::User => "user.id",
             Self::UserName => "user.name",
             Self::UserRole => "user.role",
@@ -232,6 +261,7 @@ pub(super) struct Given {
     active: Option<bool>,
     status: Option<Status>,
     token: Option<Token>,
+    whom: Option<UserId>,
     pub(super) claims: Claims,
 }
 
@@ -265,6 +295,7 @@ impl Given {
                 self.offset = Some(json::whole(json).ok_or("must be a whole number from 0")?);
             }
             Asked::Reason => self.reason = reason(&text(json)?)?,
+            Asked::Whom => self.whom = Some(id(json, rules, UserId::parse)?),
             Asked::User => self.claims.id = Some(id(json, rules, UserId::parse)?),
             Asked::UserName => {
                 self.claims.name = Some(display_name(&text(json)?).ok_or("is empty")?);

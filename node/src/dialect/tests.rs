@@ -1,6 +1,7 @@
 //! What the compiled dialects say and understand.
 
 mod case;
+mod desk;
 mod documentation;
 mod faults;
 mod hearing;

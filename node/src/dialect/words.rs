@@ -12,6 +12,7 @@ use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
+use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
 #[derive(Debug, Clone)]
@@ -103,6 +104,7 @@ impl<'a> Words<'a> {
             Notice::Present { room, user, status } | Notice::UserOnline { room, user, status } => {
                 words.id(Word::Room, room.as_str()).user(user).text(Word::Status, status.as_str())
             }
+            Notice::Listed { users, at } => words.shown(Word::At, at).users(users, *at),
             Notice::Delivered { message } => words.shown(Word::Message, message),
             Notice::Read { message, reader } => {
                 words.shown(Word::Message, message).id(Word::User, reader.as_str())
@@ -118,7 +120,8 @@ impl<'a> Words<'a> {
     pub(super) fn of_reply(reply: &'a Reply, style: &'a Style) -> Self {
         let words = Self::new(style);
         match reply {
-            Reply::Joined { room, position, resumed, missed } => words
+            Reply::Joined { room, position, resumed, missed, members } => words
+                .with(Word::Members, Value::Number(*members))
                 .id(Word::Room, room.as_str())
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
@@ -139,15 +142,18 @@ impl<'a> Words<'a> {
                     .with(Word::Offset, Value::Number(*offset))
                     .with(Word::Total, Value::Number(*total))
             }
-            Reply::Users { room, users } => {
-                let user = |(user, status): &'a (Participant, Status)| {
-                    Self::new(style).user(user).text(Word::Status, status.as_str())
-                };
-                let users = Value::List(users.iter().map(user).collect());
-                words.id(Word::Room, room.as_str()).with(Word::Users, users)
+            Reply::Users { room, users, at } => {
+                words.id(Word::Room, room.as_str()).users(users, *at)
             }
+            Reply::Online { user, users, at } => {
+                words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users, *at)
+            }
+            Reply::Renewed => words,
+            Reply::Disconnected { user } => words.id(Word::Whom, user.as_str()),
             Reply::Marked | Reply::Typed => words,
-            Reply::StatusSet { status } => words.text(Word::Status, status.as_str()),
+            Reply::StatusSet { status, user, at } => {
+                words.text(Word::Status, status.as_str()).user(user).shown(Word::At, at)
+            }
             Reply::Authenticated { user } => words.user(user),
         }
     }
@@ -221,6 +227,15 @@ impl<'a> Words<'a> {
             .text(Word::UserSide, user.role.side().as_str())
     }
 
+    fn users(self, users: &'a [(Participant, Status)], at: Timestamp) -> Self {
+        let user = |(user, status): &'a (Participant, Status)| {
+            let words = Self::new(self.style).user(user);
+            words.text(Word::Status, status.as_str()).shown(Word::At, &at)
+        };
+        let users = Value::List(users.iter().map(user).collect());
+        self.with(Word::Users, users)
+    }
+
     fn entry(self, entry: &'a Entry) -> Self {
         let words = self
             .id(Word::Room, entry.room.as_str())
@@ -234,7 +249,9 @@ impl<'a> Words<'a> {
                     .shown(Word::Message, &entry.id())
                     .free(Word::MessageText, &message.text)
                     .text(Word::MessageKind, &message.kind)
-                    .user(&message.sender);
+                    .user(&message.sender)
+                    .free(Word::UserFirstName, message.sender.first_and_last_name().0)
+                    .free(Word::UserLastName, message.sender.first_and_last_name().1);
                 match &message.client_message_id {
                     Some(id) => words.id(Word::MessageClientId, id.as_str()),
                     None => words,

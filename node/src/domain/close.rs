@@ -15,6 +15,8 @@ pub enum CloseReason {
     TokenExpired,
     /// Nothing verified within the time that an unauthenticated connection has.
     AuthTimeout,
+    /// An admin has put the user out.
+    Dismissed,
     /// It broke the protocol.
     ProtocolViolation,
 }
@@ -39,6 +41,7 @@ impl CloseReason {
             Self::Drain => "drain",
             Self::TokenExpired => "token_expired",
             Self::AuthTimeout => "auth_timeout",
+            Self::Dismissed => "dismissed",
             Self::ProtocolViolation => "protocol_violation",
         }
     }
@@ -53,7 +56,7 @@ impl CloseReason {
             | Self::Drain
             | Self::TokenExpired
             | Self::ProtocolViolation => Ending::Transport,
-            Self::AuthTimeout => Ending::Disconnect,
+            Self::AuthTimeout | Self::Dismissed => Ending::Disconnect,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::id::{ClientMessageId, MessageId, RoomId};
+use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
 
@@ -64,6 +64,19 @@ pub enum Command {
         room: RoomId,
         /// `false`: stopped.
         active: bool,
+    },
+    /// Be seen as online, and be listed among those who are.
+    Appear,
+    /// Be seen as offline, and be listed no more.
+    Vanish,
+    /// Say that the user is still there.
+    Renew,
+    /// Ask who is online.
+    ListUsers,
+    /// End every connection of a user.
+    Disconnect {
+        /// Whose.
+        user: UserId,
     },
     /// Be seen as.
     SetStatus {

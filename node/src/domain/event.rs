@@ -32,6 +32,15 @@ pub enum Event {
 }
 
 impl Event {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::MessagePosted(message) => message.text.len(),
+            Self::RoomUpdated { metadata } => metadata.len(),
+            Self::RoomClosed { reason, .. } => reason.as_ref().map_or(0, String::len),
+            Self::RoomDeleted => 0,
+        }
+    }
+
     /// Whether the event is a message and so counts for `nth`, totals and unread counts.
     #[must_use]
     pub fn is_message(&self) -> bool {
@@ -41,6 +50,9 @@ impl Event {
         }
     }
 }
+
+/// Bytes of an entry beside its event's texts: ids, names and numbers.
+const ENTRY_BYTES: usize = 128;
 
 /// Where an event came from: `others` excludes the origin's connection, also after a repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +83,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// About how many bytes it takes, wherever it is kept or sent; never 0.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        ENTRY_BYTES + self.event.bytes()
+    }
+
     /// The public id of the message, or of any other event.
     #[must_use]
     pub fn id(&self) -> MessageId {

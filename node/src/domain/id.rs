@@ -108,6 +108,14 @@ id!(
     RoomId,
     ID_BYTES_MAX
 );
+impl RoomId {
+    /// The room in which whoever is listed as online has a seat. Agents hear it; nobody can join it.
+    #[must_use]
+    pub fn lobby() -> Self {
+        Self(Arc::from("!online"))
+    }
+}
+
 id!(
     /// A person or program that a token names. At most [`ID_BYTES_MAX`] bytes.
     UserId,

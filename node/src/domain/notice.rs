@@ -81,6 +81,13 @@ pub enum Notice {
         /// Who.
         user: Participant,
     },
+    /// Who is listed as online has changed; told at most once a second.
+    Listed {
+        /// Who, and seen as what; at most 200.
+        users: Vec<(Participant, Status)>,
+        /// When they were.
+        at: Timestamp,
+    },
     /// A message of the user was handed to somebody else.
     Delivered {
         /// Which message.

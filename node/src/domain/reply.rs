@@ -1,7 +1,7 @@
 //! The answer yes.
 
 use crate::domain::event::SharedEntry;
-use crate::domain::id::{MessageId, RoomId};
+use crate::domain::id::{MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::role::Participant;
@@ -20,6 +20,8 @@ pub enum Reply {
         resumed: bool,
         /// How many entries follow before live ones.
         missed: u64,
+        /// How many users are in the room, the asker among them; at most 201.
+        members: u64,
     },
     /// The connection no longer hears the room.
     Left {
@@ -61,6 +63,24 @@ pub enum Reply {
         room: RoomId,
         /// Who, and seen as what: nobody who is seen as offline.
         users: Vec<(Participant, Status)>,
+        /// When they were.
+        at: Timestamp,
+    },
+    /// Who is online; at most 201.
+    Online {
+        /// Who asked.
+        user: Participant,
+        /// Who, and seen as what.
+        users: Vec<(Participant, Status)>,
+        /// When they were.
+        at: Timestamp,
+    },
+    /// The user is known to be there.
+    Renewed,
+    /// The connections of a user are being ended.
+    Disconnected {
+        /// Whose.
+        user: UserId,
     },
     /// The read mark has moved, or stood further already.
     Marked,
@@ -70,6 +90,10 @@ pub enum Reply {
     StatusSet {
         /// To what.
         status: Status,
+        /// Whose.
+        user: Participant,
+        /// When, by this node's clock.
+        at: Timestamp,
     },
     /// The token is good.
     Authenticated {

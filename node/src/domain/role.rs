@@ -104,6 +104,12 @@ impl Participant {
         self.name != self.id.as_str()
     }
 
+    /// The name up to its last space, and what follows it.
+    #[must_use]
+    pub fn first_and_last_name(&self) -> (&str, &str) {
+        self.name.rsplit_once(' ').unwrap_or((&self.name, ""))
+    }
+
     /// Takes a name where none is known.
     pub fn name_if_unnamed(&mut self, name: Option<&str>) {
         if let (false, Some(name)) = (self.is_named(), name) {

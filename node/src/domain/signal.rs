@@ -45,6 +45,8 @@ pub enum Signal {
         /// A JSON value in text form, handed on as it is.
         data: String,
     },
+    /// To a user's nodes: an admin ends all connections of the user.
+    Disconnect,
     /// To a user's nodes: on how many nodes the user has connections now.
     Spread {
         /// Number of nodes.

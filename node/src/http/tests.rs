@@ -8,13 +8,19 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
+use crate::blobs::config::PublicUrl;
+use crate::secret::Secret;
 
 fn sources(health: watch::Receiver<Health>) -> Sources {
+    let folder = std::path::Path::new("/nowhere"); // no page here asks for a file
+    let links = (&Secret::new("s".to_owned()), PublicUrl::local(3000));
+    let blobs = Blobs::open(&Default::default(), folder, links, Lifecycle::default()).unwrap();
     Sources {
         node: Arc::from("node-1"),
         started: Instant::now(),
         local: Arc::new(|| LocalFigures { connections: 2, rooms: 1 }),
         cluster: Arc::new(|| ClusterFigures { nodes: 3, connections: 5, rooms: 4 }),
+        blobs,
         health,
     }
 }
@@ -58,6 +64,7 @@ async fn public_pages_tell_health_and_figures() {
     assert_eq!(get_json(&router, "/api/socket/health").await, (503, expected));
 
     assert_eq!(get_json(&router, "/nowhere").await.0, 404);
+    assert_eq!(get_text(&router, "/files/some-id/a.txt").await.0, 403);
 }
 
 #[tokio::test(start_paused = true)]

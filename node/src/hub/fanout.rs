@@ -116,6 +116,8 @@ pub(crate) enum Manner {
     Droppable,
     /// Once per connection, however many rooms it comes through.
     Once(Once),
+    /// To a joiner, who may have forgotten what it was told before it left.
+    Greeting(Once),
 }
 
 /// What every topic of a keeper needs to speak.
@@ -182,6 +184,7 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
         Manner::Once(once) => outbox.push_once(outgoing, once),
+        Manner::Greeting(once) => outbox.push_greeting(outgoing, once),
     };
     if pushed.is_ok() {
         voice.metrics.deliveries.increment(1);

@@ -69,6 +69,15 @@ impl Once {
     }
 }
 
+/// How news about a user is told.
+#[derive(Debug, Clone, Copy)]
+enum News {
+    /// Unless the connection has been told.
+    Once(Once),
+    /// In any case; it counts as told.
+    Greeting(Once),
+}
+
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
 const REMEMBERED_USERS_MAX: usize = 4096;
 
@@ -83,6 +92,8 @@ struct Gauge {
     bytes: AtomicUsize,
     /// Told when an overflow happens.
     overflowed: Notify,
+    /// Told when the connection is to end.
+    dismissed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
 }
@@ -97,14 +108,14 @@ impl Gauge {
 /// The writing end: cheap to clone, never waits.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    sender: mpsc::Sender<(Outgoing, Option<Once>)>,
+    sender: mpsc::Sender<(Outgoing, Option<News>)>,
     gauge: Arc<Gauge>,
 }
 
 /// The reading end, for the connection's gateway.
 #[derive(Debug)]
 pub struct OutboxReader {
-    receiver: mpsc::Receiver<(Outgoing, Option<Once>)>,
+    receiver: mpsc::Receiver<(Outgoing, Option<News>)>,
     gauge: Arc<Gauge>,
     told: HashMap<u64, u64>,
 }
@@ -135,17 +146,26 @@ impl Outbox {
     /// # Errors
     /// As [`Self::push`].
     pub fn push_once(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
-        self.put(outgoing, Some(once))
+        self.put(outgoing, Some(News::Once(once)))
     }
 
-    fn put(&self, outgoing: Outgoing, once: Option<Once>) -> Result<(), Overflow> {
+    /// Adds news about a user for somebody who has just come in: what was told before it left
+    /// last time may be forgotten.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_greeting(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
+        self.put(outgoing, Some(News::Greeting(once)))
+    }
+
+    fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
         let bytes = outgoing.bytes();
         let before = self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
         if before != 0 && OUTBOX_BYTES_MAX < before + bytes {
             return self.overflow();
         }
         self.gauge.frames.fetch_add(1, Ordering::AcqRel);
-        match self.sender.try_send((outgoing, once)) {
+        match self.sender.try_send((outgoing, news)) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
         }
@@ -168,6 +188,16 @@ impl Outbox {
     /// Resolves once when a push did not fit. One waiter: the session.
     pub async fn overflowed(&self) {
         self.gauge.overflowed.notified().await;
+    }
+
+    /// Has the connection ended: its user was put out.
+    pub fn dismiss(&self) {
+        self.gauge.dismissed.notify_one();
+    }
+
+    /// Resolves once when the connection was dismissed. One waiter: the session.
+    pub async fn dismissed(&self) {
+        self.gauge.dismissed.notified().await;
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.
@@ -193,10 +223,10 @@ impl OutboxReader {
     /// As [`Self::next`], for a task that waits for several things.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         loop {
-            let Some((outgoing, once)) = ready!(self.receiver.poll_recv(cx)) else {
+            let Some((outgoing, news)) = ready!(self.receiver.poll_recv(cx)) else {
                 return Poll::Ready(None);
             };
-            if self.takes(&outgoing, once) {
+            if self.takes(&outgoing, news) {
                 return Poll::Ready(Some(outgoing));
             }
         }
@@ -205,20 +235,27 @@ impl OutboxReader {
     /// The next thing to write, if one is ready.
     pub fn try_next(&mut self) -> Option<Outgoing> {
         loop {
-            let (outgoing, once) = self.receiver.try_recv().ok()?;
-            if self.takes(&outgoing, once) {
+            let (outgoing, news) = self.receiver.try_recv().ok()?;
+            if self.takes(&outgoing, news) {
                 return Some(outgoing);
             }
         }
     }
 
-    fn takes(&mut self, outgoing: &Outgoing, once: Option<Once>) -> bool {
+    fn takes(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
         self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
         self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
         if self.gauge.is_half_empty() {
             self.gauge.half_empty.notify_one();
         }
-        once.is_none_or(|once| self.is_news(once))
+        match news {
+            None => true,
+            Some(News::Once(once)) => self.is_news(once),
+            Some(News::Greeting(once)) => {
+                self.is_news(once);
+                true
+            }
+        }
     }
 
     fn is_news(&mut self, once: Once) -> bool {
@@ -267,6 +304,16 @@ mod tests {
             outbox.push_once(event(1), Once { user, version }).unwrap();
         }
         assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_greeting_is_told_again_and_counts_as_told() {
+        let (outbox, mut reader) = outbox();
+        let once = Once { user: 1, version: 5 };
+        outbox.push_once(event(1), once).unwrap();
+        outbox.push_greeting(event(1), once).unwrap();
+        outbox.push_once(event(1), once).unwrap();
+        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 //! A user who has left the room while still online elsewhere stays listed as absent, because the
 //! room heard that the user came online and has to hear when the user goes offline.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use crate::domain::id::UserId;
@@ -103,12 +105,33 @@ impl Roster {
         }
     }
 
+    /// Those who are listed as present and are not among `counted`.
+    pub(crate) fn missing(&self, counted: &[Participant]) -> Vec<UserId> {
+        let counted: BTreeSet<_> = counted.iter().map(|it| &it.id).collect();
+        let present = self.seen.values().filter(|it| it.is_present);
+        present.filter(|it| !counted.contains(&it.user.id)).map(|it| it.user.id.clone()).collect()
+    }
+
     /// Those who are in the room.
     pub(crate) fn present(&self) -> impl Iterator<Item = Present> {
         self.seen.values().filter(|it| it.is_present).map(|it| Present {
             user: it.user.clone(),
             seen: it.told.filter(|(_, status)| *status != Status::Offline),
         })
+    }
+
+    /// Those who are in the room and not seen as offline; online where nothing is known yet.
+    pub(crate) fn listed(&self) -> Vec<(Participant, Status)> {
+        let present = self.seen.values().filter(|it| it.is_present);
+        let seen = present
+            .map(|it| (it.user.clone(), it.told.map_or(Status::Online, |(_, status)| status)));
+        seen.filter(|(_, status)| *status != Status::Offline).collect()
+    }
+
+    /// How many users are in the room if `user` is, too.
+    pub(crate) fn count_with(&self, user: &UserId) -> u64 {
+        let others = self.seen.iter().filter(|(id, it)| it.is_present && *id != user);
+        1 + others.count() as u64
     }
 
     /// Whether changes of this user concern the room.

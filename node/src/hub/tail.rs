@@ -7,11 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::domain::event::SharedEntry;
 use crate::domain::position::Position;
 use crate::hub::cursor::{Cursor, Judgement};
-use crate::store::Page;
+use crate::store::{PAGE_ENTRIES_MAX, Page};
 
 /// Delivered entries that are kept, so that a client who was away for a moment is caught up from
 /// memory. One page of history.
 pub(crate) const KEPT_ENTRIES_MAX: usize = 64;
+
+/// Bytes of a page that is answered from memory: a quarter of an outbox, and as much as a page that
+/// is read from Redis.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
 
 /// Entries that may wait for a hole to be filled. One that does not fit is read from the log later.
 const AHEAD_ENTRIES_MAX: usize = 256;
@@ -134,13 +138,21 @@ impl Tail {
         self.repairing = None;
     }
 
-    /// What follows `after`, if that can be said from memory; at most `entries_max`.
-    pub(crate) fn after(&self, after: Position, entries_max: usize) -> Option<Vec<SharedEntry>> {
+    /// The page that follows `after`, if that can be said from memory: at most
+    /// [`PAGE_ENTRIES_MAX`] and [`PAGE_BYTES_MAX`], or one entry.
+    pub(crate) fn after(&self, after: Position) -> Option<Vec<SharedEntry>> {
         if after == self.last() {
             return Some(Vec::new());
         }
         let at = self.kept.iter().position(|it| it.position == after)?;
-        Some(self.kept.iter().skip(at + 1).take(entries_max).cloned().collect())
+        let following = self.kept.iter().skip(at + 1).take(PAGE_ENTRIES_MAX);
+        let mut bytes = 0;
+        let page = following.take_while(|entry| {
+            let is_first = bytes == 0;
+            bytes += entry.bytes();
+            is_first || bytes <= PAGE_BYTES_MAX
+        });
+        Some(page.cloned().collect())
     }
 
     /// Frees the memory of what was delivered: whoever asks for it is answered from the log.
@@ -197,13 +209,17 @@ mod tests {
     use crate::store::Head;
 
     fn entry(epoch: u64, seq: u64) -> SharedEntry {
+        saying(epoch, seq, "x".to_owned())
+    }
+
+    fn saying(epoch: u64, seq: u64, metadata: String) -> SharedEntry {
         Arc::new(Entry {
             room: RoomId::parse("r").unwrap(),
             position: Position::new(epoch, seq),
             nth: seq,
             at: Timestamp(0),
             origin: None,
-            event: Event::RoomDeleted,
+            event: Event::RoomUpdated { metadata },
         })
     }
 
@@ -331,9 +347,19 @@ mod tests {
     }
 
     #[test]
+    fn a_page_from_memory_is_bounded_in_bytes_and_never_empty() {
+        let large = |seq| saying(1, seq, "x".repeat(PAGE_BYTES_MAX / 2));
+        let huge = saying(1, 5, "x".repeat(4 * PAGE_BYTES_MAX));
+        let kept = vec![large(1), large(2), large(3), large(4), huge];
+        let tail = Tail::new(Position::new(1, 5), kept);
+        let page = |seq| tail.after(Position::new(1, seq)).map(|it| it.len());
+        assert_eq!((page(1), page(2), page(4)), (Some(1), Some(1), Some(1)));
+    }
+
+    #[test]
     fn what_is_kept_answers_those_who_were_away_for_a_moment() {
         let tail = Tail::new(Position::new(1, 3), vec![entry(1, 2), entry(1, 3)]);
-        let after = |seq| tail.after(Position::new(1, seq), 8).map(|list| list.len());
+        let after = |seq| tail.after(Position::new(1, seq)).map(|list| list.len());
         assert_eq!((after(3), after(2), after(1)), (Some(0), Some(1), None));
     }
 }

@@ -103,17 +103,20 @@ impl Watched {
         self.empty_since = None;
         let last = self.tail.last();
         if since.is_none() && self.is_live(&listener) {
-            return Attached { position: last, resumed: false, missed: 0 };
+            let members = self.roster.count_with(&listener.user);
+            return Attached { position: last, resumed: false, missed: 0, members };
         }
         let missed = since.map(|it| last.seq.0.saturating_sub(it.seq.0));
         let since = since.filter(|_| missed.is_some_and(|it| it <= MISSED_ENTRIES_MAX));
         let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
         let stage = Stage::CatchingUp { pending };
+        let members = self.roster.count_with(&listener.user);
         self.members.insert(listener.conn, Member { listener, after, stage });
         Attached {
             position: last,
             resumed: since.is_some(),
             missed: since.and(missed).unwrap_or_default(),
+            members,
         }
     }
 
@@ -130,6 +133,13 @@ impl Watched {
     pub(crate) fn detach(&mut self, conn: ConnId) {
         self.members.swap_remove(&conn);
         self.note_emptiness();
+    }
+
+    /// Ends the connections of all who listen: an admin has put the user out.
+    pub(crate) fn dismiss_all(&self) {
+        for member in self.members.values() {
+            member.listener.outbox.dismiss();
+        }
     }
 
     /// Removes everyone: the room is gone.
@@ -168,7 +178,7 @@ impl Watched {
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
             }
-            Stage::CatchingUp { .. } => match self.tail.after(member.after, PAGE_ENTRIES_MAX) {
+            Stage::CatchingUp { .. } => match self.tail.after(member.after) {
                 Some(page) => page,
                 None => return Next::Read(member.after),
             },
@@ -216,7 +226,7 @@ impl Watched {
             tell(&member.listener, &mut Spelling::new(inside), told, voice);
             if let Some((version, status)) = seen {
                 let present = Notice::Present { room, user, status };
-                let told = (Cause::User(&id), Manner::Once(Once::of(&id, version)));
+                let told = (Cause::User(&id), Manner::Greeting(Once::of(&id, version)));
                 tell(&member.listener, &mut Spelling::new(present), told, voice);
             }
         }

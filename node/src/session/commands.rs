@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::chat::Asker;
 use crate::clock;
-use crate::dialect::{Dialect, DialectId, Malformed, Request};
+use crate::dialect::{Dialect, DialectId, Malformed, Request, Terms};
 use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
 use crate::domain::id::{MessageId, RoomId};
@@ -18,6 +18,7 @@ use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
+use crate::domain::room::RoomState;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
 use crate::hub::Progress;
@@ -40,6 +41,7 @@ impl Session {
             match self.parts.dialects.decode(&self.peer.namespace, packet) {
                 Ok(request) => {
                     let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                    self.stand(dialect).await;
                     let result = self.limited(request).await;
                     (dialect, Some(event), result)
                 }
@@ -123,14 +125,19 @@ impl Session {
             | Command::MarkRead { .. }
             | Command::Type { .. }
             | Command::SetStatus { .. }
+            | Command::Appear
+            | Command::Vanish
+            | Command::Renew
+            | Command::ListUsers
+            | Command::Disconnect { .. }
             | Command::Authenticate { .. } => self.take_event(request.dialect)?,
         }
         self.execute(request).await
     }
 
     async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
-        let Request { dialect, event: _, needs_join, claims, command } = request;
-        let actor = match (&self.identity, command) {
+        let Request { dialect, event: _, terms, claims, command } = request;
+        let (actor, command) = match (&self.identity, command) {
             (_, Command::Authenticate { token }) => return self.authenticate(&token, &claims),
             (None, _) => return Err(Refusal::AuthRequired),
             (Some(identity), command) => {
@@ -138,36 +145,39 @@ impl Session {
                 (identity.actor.clone(), command)
             }
         };
-        if let (
-            actor,
-            Command::Send(Draft { room, .. })
-            | Command::History { room, .. }
-            | Command::Users { room },
-        ) = &actor
+        if let Command::Send(Draft { room, .. })
+        | Command::History { room, .. }
+        | Command::Users { room } = &command
         {
-            self.is_in_or_may_be(actor, room, needs_join).await?;
+            self.is_in_or_may_be(&actor, room, terms.needs_join).await?;
         }
-        match actor {
-            (actor, Command::Join { room, since }) => self.join(dialect, &actor, room, since).await,
-            (actor, Command::Leave { room }) => self.leave_room(&actor, room).await,
-            (actor, Command::Send(draft)) => self.send(dialect, &actor, draft).await,
-            (actor, Command::Close { room, reason }) => self.close(&actor, room, reason).await,
-            (_, Command::History { room, limit, offset }) => {
+        match command {
+            Command::Join { room, since } => self.join((dialect, terms), &actor, room, since).await,
+            Command::Leave { room } => self.leave_room(&actor, room).await,
+            Command::Send(draft) => self.send(dialect, &actor, draft).await,
+            Command::Close { room, reason } => self.close(&actor, room, reason).await,
+            Command::History { room, limit, offset } => {
                 self.parts.chat.history(room, limit, offset).await
             }
-            (actor, Command::Users { room }) => self.parts.chat.users(&actor, room).await,
-            (actor, Command::MarkRead { message }) => self.mark_read(&actor, message),
-            (actor, Command::Type { room, active }) => self.type_in(&actor, &room, active),
-            (actor, Command::SetStatus { status }) => {
-                self.set_status(dialect, &actor, status).await
+            Command::Users { room } => self.parts.chat.users(&actor, room).await,
+            Command::MarkRead { message } => self.mark_read(&actor, message),
+            Command::Type { room, active } => self.type_in(&actor, &room, active),
+            Command::SetStatus { status } => self.set_status(dialect, &actor, status).await,
+            Command::Appear => self.appear(dialect, &actor).await,
+            Command::Vanish => self.vanish(dialect, &actor).await,
+            Command::Renew => {
+                let limit = self.status_limit(dialect);
+                self.parts.chat.renew(self.asker(&actor, limit)).await
             }
-            (_, Command::Authenticate { .. }) => Err(Refusal::AuthRequired), // answered above
+            Command::ListUsers => self.list_users(dialect, &actor).await,
+            Command::Disconnect { user } => self.parts.chat.disconnect(&actor, user).await,
+            Command::Authenticate { .. } => Err(Refusal::AuthRequired), // answered above
         }
     }
 
     /// Redis sets the status of users that it knows to be connected, so a status that comes right
     /// behind the connection waits for that.
-    async fn set_status(
+    pub(super) async fn set_status(
         &mut self,
         dialect: DialectId,
         actor: &Actor,
@@ -181,12 +191,16 @@ impl Session {
         if timeout(REGISTRATION_MAX, known).await.is_err() {
             return Err(Refusal::Unavailable(Outcome::Refused));
         }
-        let rates = self.parts.dialects.get(dialect).rates();
-        let limit = limits::statuses(&self.parts.config, rates);
+        let limit = self.status_limit(dialect);
         self.parts.chat.set_status(self.asker(actor, limit), status).await
     }
 
-    fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
+    fn status_limit(&self, dialect: DialectId) -> Option<Limit> {
+        let rates = self.parts.dialects.get(dialect).rates();
+        limits::statuses(&self.parts.config, rates)
+    }
+
+    pub(super) fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
         // Only who is limited needs to know whether the user is elsewhere too.
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
         Asker { actor, conn: self.peer.conn, is_spread, limit }
@@ -216,7 +230,7 @@ impl Session {
 
     async fn join(
         &mut self,
-        dialect: DialectId,
+        (dialect, terms): (DialectId, Terms),
         actor: &Actor,
         room: RoomId,
         since: Option<Since>,
@@ -226,20 +240,32 @@ impl Session {
             let reason = format!("at most {rooms_max} rooms a connection");
             return Err(Refusal::invalid(reason));
         }
+        if room == RoomId::lobby() {
+            return Err(Refusal::AccessDenied);
+        }
         let since = since.map(|it| place(it, &room)).transpose()?;
-        self.parts.chat.admit(actor, &room).await?;
+        let state = self.parts.chat.admit(actor, &room).await?;
+        if terms.needs_open && state == RoomState::Closed {
+            return Err(Refusal::RoomClosed);
+        }
         let topic = Topic::Room(room.clone());
         let Some(listener) = self.rooms.listener(dialect, &self.peer.outbox) else {
             return Err(Refusal::AuthRequired);
         };
         match self.parts.hub.attach(&topic, listener, since).await {
             Ok(attached) => {
+                if terms.leaves_others {
+                    for other in self.rooms.others(&room, dialect) {
+                        self.leave_room(actor, other).await?;
+                    }
+                }
                 self.rooms.enter(&room, dialect);
                 Ok(Reply::Joined {
                     room,
                     position: attached.position,
                     resumed: attached.resumed,
                     missed: attached.missed,
+                    members: attached.members,
                 })
             }
             Err(AttachError::NoSuchRoom) => Err(Refusal::RoomNotFound),
@@ -261,7 +287,7 @@ impl Session {
         match (self.rooms.has(room), needs_join) {
             (true, _) => Ok(()),
             (false, true) => Err(Refusal::NotAMember),
-            (false, false) => self.parts.chat.admit(actor, room).await,
+            (false, false) => self.parts.chat.admit(actor, room).await.map(|_state| ()),
         }
     }
 
@@ -337,7 +363,7 @@ impl Session {
     async fn pull_again(&mut self, room: &RoomId, topic: &Topic) -> Progress {
         let Some(identity) = &self.identity else { return Progress::Gone };
         match self.parts.chat.admit(&identity.actor, room).await {
-            Ok(()) => self.parts.hub.next(topic, self.peer.conn).await,
+            Ok(_state) => self.parts.hub.next(topic, self.peer.conn).await,
             Err(Refusal::Unavailable(_)) => Progress::Later,
             Err(refusal) => {
                 self.put_out(room.clone(), &refusal).await;

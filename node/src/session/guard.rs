@@ -47,6 +47,7 @@ impl Guard {
         tokio::select! {
             biased;
             () = outbox.overflowed() => CloseReason::TooSlow,
+            () = outbox.dismissed() => CloseReason::Dismissed,
             reason = self.watch_token(dialects, dialect) => reason,
         }
     }

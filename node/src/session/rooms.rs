@@ -27,6 +27,8 @@ const PULL_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct Joined {
     dialect: DialectId,
+    /// The user is in the room for others too, and does not only hear it.
+    is_seated: bool,
     /// When the room was last told that the user types; `None`: does not type.
     typing_told: Option<Instant>,
 }
@@ -48,6 +50,8 @@ pub(super) struct Rooms {
     user: Option<Participant>,
     /// The directory counts this connection.
     is_counted: bool,
+    /// The user is listed as online through this connection.
+    is_listed: bool,
     user_topic: Option<(Topic, DialectId)>,
     joined: BTreeMap<RoomId, Joined>,
     /// Topics that have something for this connection, in the order in which they may be asked.
@@ -62,6 +66,7 @@ impl Rooms {
             directory,
             user: None,
             is_counted: false,
+            is_listed: false,
             user_topic: None,
             joined,
             pulls: VecDeque::new(),
@@ -112,19 +117,58 @@ impl Rooms {
     /// The connection is in the room now, and pulls from it.
     pub(super) fn enter(&mut self, room: &RoomId, dialect: DialectId) {
         let Some(user) = &self.user else { return };
-        let joined = Joined { dialect, typing_told: None };
-        if self.joined.insert(room.clone(), joined).is_none() {
+        let joined = Joined { dialect, is_seated: true, typing_told: None };
+        let before = self.joined.insert(room.clone(), joined);
+        if !before.is_some_and(|it| it.is_seated) {
             self.directory.enter(room, user);
         }
         self.pull_later(Topic::Room(room.clone()), Duration::ZERO, true);
     }
 
+    /// The connection hears the room from now on, and nobody sees the user there.
+    pub(super) fn hear(&mut self, room: &RoomId, dialect: DialectId) {
+        let joined = Joined { dialect, is_seated: false, typing_told: None };
+        self.joined.insert(room.clone(), joined);
+        self.pull_later(Topic::Room(room.clone()), Duration::ZERO, true);
+    }
+
     /// The connection is in the room no more; `false`: it was not.
     pub(super) fn exit(&mut self, room: &RoomId) -> bool {
-        let (Some(user), Some(_)) = (&self.user, self.joined.remove(room)) else { return false };
-        self.directory.leave(room, &user.id, Departure::Meant);
+        let (Some(user), Some(left)) = (&self.user, self.joined.remove(room)) else {
+            return false;
+        };
+        if left.is_seated {
+            self.directory.leave(room, &user.id, Departure::Meant);
+        }
         self.pulls.retain(|it| !matches!(&it.topic, Topic::Room(it) if it == room));
         true
+    }
+
+    /// The rooms that this dialect has joined, but for `room` and those that it hears anyway.
+    pub(super) fn others(&self, room: &RoomId, dialect: DialectId) -> Vec<RoomId> {
+        let others = self
+            .joined
+            .iter()
+            .filter(|(id, it)| *id != room && it.dialect == dialect && it.is_seated);
+        others.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// All rooms in which the user is.
+    pub(super) fn seats(&self) -> Vec<RoomId> {
+        self.joined.iter().filter(|(_, it)| it.is_seated).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The user is listed as online through this connection, or is no more.
+    pub(super) fn list(&mut self, is_listed: bool) {
+        let Some(user) = &self.user else { return };
+        match (self.is_listed, is_listed) {
+            (false, true) => self.directory.enter(&RoomId::lobby(), user),
+            (true, false) => {
+                self.directory.leave(&RoomId::lobby(), &user.id, Departure::Meant);
+            }
+            (true, true) | (false, false) => (),
+        }
+        self.is_listed = is_listed;
     }
 
     /// Resolves when a topic may be asked for its next page: the outbox has room for it.
@@ -203,8 +247,11 @@ impl Rooms {
 impl Drop for Rooms {
     fn drop(&mut self) {
         if let Some(user) = &self.user {
-            for room in self.joined.keys() {
-                self.directory.leave(room, &user.id, Departure::Cut);
+            for room in self.seats() {
+                self.directory.leave(&room, &user.id, Departure::Cut);
+            }
+            if self.is_listed {
+                self.directory.leave(&RoomId::lobby(), &user.id, Departure::Cut);
             }
             if self.is_counted {
                 self.directory.disconnect(&user.id);

@@ -150,6 +150,17 @@ impl Store {
         participants(&stored)
     }
 
+    /// Whether the user has a connection, whatever the user is seen as.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn is_connected(&self, user: &UserId) -> Result<bool, StoreError> {
+        let bucket = self.shard.keys.user_bucket(user);
+        let entry: Option<String> =
+            self.shard.client.hget(bucket, user.as_str()).await.map_err(Failure::from)?;
+        Ok(entry.is_some_and(|it| !it.starts_with("0 ")))
+    }
+
     /// What these users are seen as, in order; one who was never seen is offline at version 0.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 )]
 
 mod case;
+mod desk;
 mod drain;
 mod harness;
 mod heartbeat;

@@ -240,6 +240,47 @@ fn secrets_may_be_in_files() {
 }
 
 #[test]
+fn files_take_the_usual_variables_of_their_store() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("key");
+    fs::write(&path, "8675309\n").unwrap();
+    let start = Start::new(&[
+        SECRET,
+        ("PARLANCE_BLOBS__URL", "s3://files"),
+        ("PARLANCE_PUBLIC_URL", "https://chat.example/"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY_FILE", path.to_str().unwrap()),
+    ])
+    .with_file(".env", "AWS_REGION=eu-central-1");
+    let config = start.config();
+    assert_eq!(config.public_url.as_ref().unwrap().as_str(), "https://chat.example");
+    let aws = |name: &str| config.blobs.aws[name].expose().as_str();
+    assert_eq!((aws("AWS_REGION"), aws("AWS_SECRET_ACCESS_KEY")), ("eu-central-1", "8675309"));
+    assert!(!format!("{config:?}").contains("8675309"));
+    assert_eq!(config.link_secret().unwrap().expose(), SECRET.1);
+
+    let wrong =
+        [SECRET, ("PARLANCE_BLOBS__URL", "s3:files"), ("PARLANCE_PUBLIC_URL", "chat.example")];
+    insta::assert_snapshot!(Start::new(&wrong).mistakes().join("\n"), @r"
+    blobs.url (environment variable PARLANCE_BLOBS__URL): has to be file:///an/absolute/folder or s3://bucket, perhaps with /a/prefix
+    public_url (environment variable PARLANCE_PUBLIC_URL): has to be http:// or https:// with a host, perhaps a port and a path, and nothing behind
+    ");
+}
+
+#[test]
+fn a_public_key_alone_signs_no_links() {
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/ed.pub.pem");
+    let key = ("PARLANCE_AUTH__PUBLIC_KEY_FILE", key);
+    let mistakes = Start::new(&[key]).mistakes();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("blobs.secret: "), "{mistakes:?}");
+    let secret = ("PARLANCE_BLOBS__SECRET", "for links");
+    assert_eq!(Start::new(&[key, secret]).config().link_secret().unwrap().expose(), "for links");
+    let empty = Start::new(&[key]).with_argument("blobs.secret=").mistakes();
+    assert!(empty[0].contains("is empty"), "{empty:?}");
+}
+
+#[test]
 fn env_files_of_other_programs_are_understood() {
     let text = "
         # a comment = nothing

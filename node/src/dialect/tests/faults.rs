@@ -48,7 +48,7 @@ fn all_faults_of_all_files_are_told_at_once() {
             "a.toml:1: `refused` is missing",
             "b.toml:1: `refused` is missing",
             "b.toml:2: `text_max` must be a table",
-            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, escapes, rates, codes, refused, connect, client, server)",
+            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, escapes, standing_rooms, rates, codes, refused, connect, client, server)",
         ],
     );
 }
@@ -170,7 +170,7 @@ fn an_answer_holds_the_names_of_its_command() {
         "args = '[\"$room\"]'\nreply = '{ \"at\": \"$at\", \"ok\": 1 }'",
         &[
             "test.toml:5: `ok` is written by itself",
-            "test.toml:5: there is no `$at` here (known: $room, $position, $resumed, $missed)",
+            "test.toml:5: there is no `$at` here (known: $room, $position, $resumed, $missed, $members)",
         ],
     );
     check_join(
@@ -259,7 +259,7 @@ fn a_folders_files_add_dialects_and_replace_those_with_their_name() {
     write("notes.txt", "no dialect");
     let dialects = Dialects::load(folder.path()).unwrap();
     let names: Vec<&str> = dialects.all.iter().map(|it| it.name()).collect();
-    assert_eq!(names, ["case", "ticket", "conversation", "sixth"]);
+    assert_eq!(names, ["case", "desk", "ticket", "conversation", "sixth"]);
     assert!(dialects.decode("/", r#"["conversation:join","c1"]"#).is_err());
 
     write("bad.toml", "");

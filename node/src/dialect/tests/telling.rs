@@ -66,6 +66,7 @@ fn notices() -> Vec<Notice> {
         Notice::Left { room: room.clone(), user: user.clone() },
         Notice::UserOnline { room: room.clone(), user: user.clone(), status },
         Notice::UserOffline { room: room.clone(), user: user.clone() },
+        Notice::Listed { users: users(), at: AT },
         Notice::Delivered { message: id() },
         Notice::Read { message: id(), reader: user.id },
         Notice::Notification { data: "1".to_owned() },
@@ -74,12 +75,20 @@ fn notices() -> Vec<Notice> {
     ]
 }
 
+fn users() -> Vec<(Participant, Status)> {
+    vec![(user(), Status::Away)]
+}
+
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
-        Deed::Join => {
-            Reply::Joined { room: room(), position: position(), resumed: true, missed: 3 }
-        }
+        Deed::Join => Reply::Joined {
+            room: room(),
+            position: position(),
+            resumed: true,
+            missed: 3,
+            members: 2,
+        },
         Deed::Leave => Reply::Left { room: room() },
         Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
         Deed::Close => Reply::Closed { room: room() },
@@ -88,10 +97,14 @@ pub(super) fn reply_to(deed: Deed) -> Reply {
             let messages = vec![Arc::clone(&entry), entry];
             Reply::History { room: room(), messages, limit: 50, offset: 2, total: 9 }
         }
-        Deed::Users => Reply::Users { room: room(), users: vec![(user(), Status::Away)] },
+        Deed::Users => Reply::Users { room: room(), users: users(), at: AT },
         Deed::MarkRead => Reply::Marked,
         Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
-        Deed::SetStatus => Reply::StatusSet { status: Status::Busy },
+        Deed::SetStatus => Reply::StatusSet { status: Status::Busy, user: user(), at: AT },
+        Deed::Vanish => Reply::StatusSet { status: Status::Offline, user: user(), at: AT },
+        Deed::Appear | Deed::ListUsers => Reply::Online { user: user(), users: users(), at: AT },
+        Deed::Renew => Reply::Renewed,
+        Deed::Disconnect => Reply::Disconnected { user: user().id },
         Deed::Authenticate => Reply::Authenticated { user: user() },
     }
 }

@@ -58,7 +58,7 @@ fn every_event_of_a_client_is_understood_also_beside_conversations() {
 #[test]
 fn a_ticket_need_not_be_joined_to_write_and_read() {
     let dialects = Dialects::builtin();
-    let needs_join = |packet: &str| dialects.decode("/", packet).unwrap().needs_join;
+    let needs_join = |packet: &str| dialects.decode("/", packet).unwrap().terms.needs_join;
     assert!(!needs_join(r#"["send_message",{"ticketId":"1","message":"a"}]"#));
     assert!(!needs_join(r#"["get_messages",{"ticketId":"1"}]"#));
     assert!(!needs_join(r#"["get_online_users",{"ticketId":"1"}]"#));

@@ -1,7 +1,7 @@
 //! What reaches a keeper from Redis: entries, signals, presence, and answers to its reads.
 
 use crate::domain::event::Event;
-use crate::domain::id::UserId;
+use crate::domain::id::{RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
@@ -10,7 +10,7 @@ use crate::hub::AttachError;
 use crate::hub::fanout::{Cause, Manner};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
-use crate::hub::roster::Change;
+use crate::hub::roster::{Change, ROSTER_USERS_MAX};
 use crate::hub::tail::{Step, Tail};
 use crate::hub::watched::Watched;
 use crate::store::{Arrival, Head, Joined, Page, StoreError};
@@ -156,6 +156,31 @@ impl Keeper {
         }
     }
 
+    /// Compares a room's roster with what Redis counts: presence may have been missed, and unlike
+    /// entries it leaves no hole that would show it.
+    pub(super) fn counted(&mut self, topic: &Topic, result: Result<Option<Joined>, StoreError>) {
+        let joined = match result {
+            Ok(Some(joined)) => joined,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::debug!(%error, %topic, "a roster could not be read, trying again");
+                return self.upkeep.count(topic);
+            }
+        };
+        let Some(watched) = self.watched.get_mut(topic) else { return };
+        // A list at its bound is a part only: nothing follows from who is not on it.
+        if joined.roster.len() < ROSTER_USERS_MAX {
+            for user in watched.roster.missing(&joined.roster) {
+                self.signal(topic, Signal::Left { user });
+            }
+        }
+        for user in joined.roster {
+            self.upkeep.look_up(topic, &user.id);
+            self.signal(topic, Signal::Entered { user });
+        }
+        self.look_up();
+    }
+
     fn signal(&mut self, topic: &Topic, signal: Signal) {
         match topic {
             Topic::Room(_) => self.room_signal(topic, signal),
@@ -185,6 +210,9 @@ impl Keeper {
                 if watched.roster.enter(user.clone()) {
                     self.seen.entry(user.id.clone()).or_default().insert(topic.clone());
                     self.upkeep.look_up(topic, &user.id);
+                    if *room == RoomId::lobby() {
+                        return self.upkeep.listed();
+                    }
                     let cause = Cause::User(&user.id);
                     let notice = Notice::Entered { room: room.clone(), user: user.clone() };
                     watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -192,6 +220,9 @@ impl Keeper {
             }
             Signal::Left { user } => {
                 if let Some(user) = watched.roster.leave(&user) {
+                    if *room == RoomId::lobby() {
+                        return self.upkeep.listed();
+                    }
                     let cause = Cause::User(&user.id);
                     let notice = Notice::Left { room: room.clone(), user: user.clone() };
                     watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -202,6 +233,7 @@ impl Keeper {
             Signal::Delivered { .. }
             | Signal::Read { .. }
             | Signal::Notification { .. }
+            | Signal::Disconnect
             | Signal::Spread { .. } => (),
         }
     }
@@ -230,6 +262,12 @@ impl Keeper {
             Signal::Notification { data } => vec![Notice::Notification { data }],
             Signal::Spread { nodes } => {
                 self.directory.spread(user, nodes);
+                return;
+            }
+            Signal::Disconnect => {
+                if let Some(watched) = self.watched.get(topic) {
+                    watched.dismiss_all();
+                }
                 return;
             }
             // Signals of rooms reach rooms only.

@@ -6,9 +6,12 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use tokio::time::Instant;
 
-use crate::domain::id::UserId;
+use crate::clock;
+use crate::domain::id::{RoomId, UserId};
+use crate::domain::notice::Notice;
 use crate::domain::topic::Topic;
-use crate::hub::keeper::{Done, Keeper};
+use crate::hub::fanout::{Cause, Manner};
+use crate::hub::keeper::{Done, Keeper, voice};
 use crate::store::Stamp;
 
 /// A topic that nobody here listens to is left after so long: most listeners come back.
@@ -20,8 +23,14 @@ const REASSERT_EVERY: Duration = Duration::from_secs(60);
 /// Pause before a failed comparison of heads is made again.
 const RESYNC_PAUSE: Duration = Duration::from_millis(500);
 
+/// The list of who is online is told at most so often.
+const LIST_EVERY: Duration = Duration::from_secs(1);
+
 /// Topics of one re-assertion, and users of one look-up.
 const BATCH_MAX: usize = 500;
+
+/// Rosters that are read again in one tick: a resync of many rooms is spread over some seconds.
+const COUNTS_A_TICK: usize = 100;
 
 /// Look-ups that may wait; one that does not fit is a status that is not told.
 const LOOK_UPS_MAX: usize = 10_000;
@@ -40,7 +49,13 @@ pub(super) struct Upkeep {
     handed: IndexSet<Topic>,
     typing: IndexSet<Topic>,
     strays: IndexSet<Topic>,
+    /// Rooms whose roster is to be read again.
+    counts: IndexSet<Topic>,
     look_ups: VecDeque<(Topic, UserId)>,
+    /// When the changed list of who is online is to be told.
+    list_at: Option<Instant>,
+    /// When it was told last.
+    list_told: Option<Instant>,
     /// One look-up at a time.
     is_looking: bool,
 }
@@ -77,8 +92,19 @@ impl Upkeep {
         self.handed.insert(topic.clone());
     }
 
+    pub(super) fn count(&mut self, topic: &Topic) {
+        self.counts.insert(topic.clone());
+    }
+
     pub(super) fn typing(&mut self, topic: &Topic) {
         self.typing.insert(topic.clone());
+    }
+
+    /// The list of who is online has changed.
+    pub(super) fn listed(&mut self) {
+        let told = self.list_told;
+        self.list_at
+            .get_or_insert_with(|| told.map_or_else(Instant::now, |told| told + LIST_EVERY));
     }
 
     pub(super) fn stray(&mut self, topic: Topic) {
@@ -116,9 +142,11 @@ impl Keeper {
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         self.hush(now);
+        self.tell_list(now);
         self.report_handed();
         self.unwatch(now);
         self.compare_heads(now);
+        self.count_again();
         self.look_up();
     }
 
@@ -162,6 +190,19 @@ impl Keeper {
             if self.watched.get(&topic).is_some_and(|it| !it.typists.is_empty()) {
                 self.upkeep.typing.insert(topic);
             }
+        }
+    }
+
+    fn tell_list(&mut self, now: Instant) {
+        if self.upkeep.list_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.upkeep.list_at = None;
+        self.upkeep.list_told = Some(now);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        if let Some(watched) = self.watched.get_mut(&Topic::Room(RoomId::lobby())) {
+            let notice = Notice::Listed { users: watched.roster.listed(), at: clock::now() };
+            watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
         }
     }
 
@@ -212,6 +253,7 @@ impl Keeper {
             topics.retain(|topic| matches!(topic, Topic::Room(_)));
             if !topics.is_empty() {
                 topics.sort_unstable();
+                self.upkeep.counts.extend(topics.iter().cloned());
                 return self.resync(topics);
             }
         }
@@ -227,6 +269,19 @@ impl Keeper {
         }
         if !due.is_empty() {
             self.reassert(due);
+        }
+    }
+
+    /// Reads the rosters of some rooms in which presence may have been missed.
+    fn count_again(&mut self) {
+        for _ in 0..COUNTS_A_TICK {
+            let Some(topic) = self.upkeep.counts.pop() else { return };
+            let Some(watched) = self.watched.get(&topic) else { continue };
+            let (store, stamp) = (self.store.clone(), watched.stamp);
+            self.calls.push(Box::pin(async move {
+                let joined = store.join(&topic, stamp).await;
+                Done::Counted(topic, joined)
+            }));
         }
     }
 
