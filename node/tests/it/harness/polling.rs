@@ -40,6 +40,10 @@ pub(crate) async fn pump(
     };
     let read = async {
         while let Some(body) = get(&http, &url).await {
+            // A poll that waits while its session ends is answered with nothing.
+            if body.is_empty() {
+                return;
+            }
             for packet in body.split(SEPARATOR) {
                 if packets.send(packet.to_owned()).await.is_err() {
                     return;
