@@ -29,7 +29,6 @@ use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::{self, Sessions};
-use crate::store::config::Config as StoreConfig;
 use crate::store::{Health, Store, StoreError, connect};
 use crate::telemetry::metrics;
 
@@ -109,7 +108,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let blobs = open_blobs(config, lifecycle)?;
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
-    let store = connect(&store_config(config), arrivals, lifecycle.clone()).await?;
+    let store = connect(&config.redis, arrivals, lifecycle.clone()).await?;
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
     let chat = Chat::start(config.rooms, &store, handed, lifecycle);
@@ -210,11 +209,6 @@ fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) ->
         authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
         open: Arc::new(move |peer| sessions.open(peer)),
     }
-}
-
-/// The store's part: the section `redis`, with how much of each room is kept.
-fn store_config(config: &Config) -> StoreConfig {
-    StoreConfig { history: config.history, ..config.redis.clone() }
 }
 
 async fn report(store: Store, hub: Hub) {

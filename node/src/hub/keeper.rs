@@ -64,8 +64,9 @@ enum Done {
     /// A page for a member that is catching up.
     Read(Topic, ConnId, oneshot::Sender<Progress>, Result<Page, StoreError>),
     Heads(Vec<Topic>, Result<Vec<Option<Head>>, StoreError>),
-    /// Who is in a room, read again because changes may have been missed.
-    Counted(Topic, Result<Option<Joined>, StoreError>),
+    /// Who is in a room, read again because changes may have been missed; and the roster's moves
+    /// when it was asked.
+    Counted(Topic, u64, Result<Option<Joined>, StoreError>),
     Looked(Vec<(Topic, UserId)>, Result<Vec<Presence>, StoreError>),
     Left(Result<(), StoreError>),
 }
@@ -165,7 +166,7 @@ impl Keeper {
             Done::Judged(topic, attaching, result) => self.judged(&topic, attaching, result),
             Done::Read(topic, conn, reply, result) => self.read(topic, conn, reply, result),
             Done::Heads(topics, result) => self.heads(&topics, result),
-            Done::Counted(topic, result) => self.counted(&topic, result),
+            Done::Counted(topic, moves, result) => self.counted(&topic, moves, result),
             Done::Looked(asked, result) => self.looked(asked, result),
             Done::Left(result) => {
                 if let Err(error) = result {

@@ -36,6 +36,8 @@ pub(crate) struct Present {
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     seen: IndexMap<UserId, Seen>,
+    /// How often somebody came or went.
+    moves: u64,
 }
 
 /// A change that listeners are told.
@@ -50,6 +52,7 @@ pub(crate) enum Change {
 impl Roster {
     /// A user's first connection came in; `true`: that is news, and the user's status is wanted.
     pub(crate) fn enter(&mut self, user: Participant) -> bool {
+        self.moves += 1;
         if let Some(seen) = self.seen.get_mut(&user.id) {
             let is_news = !seen.is_present;
             seen.is_present = true;
@@ -65,6 +68,7 @@ impl Roster {
 
     /// A user's last connection has left; `Some`: that is news.
     pub(crate) fn leave(&mut self, user: &UserId) -> Option<Participant> {
+        self.moves += 1;
         let seen = self.seen.get_mut(user).filter(|it| it.is_present)?;
         seen.is_present = false;
         let participant = seen.user.clone();
@@ -103,6 +107,11 @@ impl Roster {
                 was.is_some_and(|it| it != Status::Offline).then_some(Change::Offline(user))
             }
         }
+    }
+
+    /// Rises whenever somebody comes or goes: a list that was asked for before is out of date then.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves
     }
 
     /// Those who are listed as present and are not among `counted`.

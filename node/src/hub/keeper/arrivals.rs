@@ -158,7 +158,12 @@ impl Keeper {
 
     /// Compares a room's roster with what Redis counts: presence may have been missed, and unlike
     /// entries it leaves no hole that would show it.
-    pub(super) fn counted(&mut self, topic: &Topic, result: Result<Option<Joined>, StoreError>) {
+    pub(super) fn counted(
+        &mut self,
+        topic: &Topic,
+        moves: u64,
+        result: Result<Option<Joined>, StoreError>,
+    ) {
         let joined = match result {
             Ok(Some(joined)) => joined,
             Ok(None) => return,
@@ -168,6 +173,10 @@ impl Keeper {
             }
         };
         let Some(watched) = self.watched.get_mut(topic) else { return };
+        if watched.roster.moves() != moves {
+            // Somebody came or went meanwhile, and may be missing from the list by that alone.
+            return self.upkeep.count(topic);
+        }
         // A list at its bound is a part only: nothing follows from who is not on it.
         if joined.roster.len() < ROSTER_USERS_MAX {
             for user in watched.roster.missing(&joined.roster) {
@@ -175,6 +184,7 @@ impl Keeper {
             }
         }
         for user in joined.roster {
+            // Also of those who are listed: a change of status may have been missed.
             self.upkeep.look_up(topic, &user.id);
             self.signal(topic, Signal::Entered { user });
         }

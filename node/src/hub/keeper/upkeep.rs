@@ -278,9 +278,10 @@ impl Keeper {
             let Some(topic) = self.upkeep.counts.pop() else { return };
             let Some(watched) = self.watched.get(&topic) else { continue };
             let (store, stamp) = (self.store.clone(), watched.stamp);
+            let moves = watched.roster.moves();
             self.calls.push(Box::pin(async move {
                 let joined = store.join(&topic, stamp).await;
-                Done::Counted(topic, joined)
+                Done::Counted(topic, moves, joined)
             }));
         }
     }
