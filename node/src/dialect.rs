@@ -5,6 +5,8 @@
 
 pub mod check;
 mod compile;
+mod deed;
+mod dialects;
 mod file;
 mod forms;
 mod json;
@@ -18,17 +20,17 @@ mod words;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::dialect::check::{Fault, Faults};
+use crate::dialect::check::Fault;
+use crate::dialect::deed::Deed;
+pub use crate::dialect::dialects::Dialects;
 use crate::dialect::forms::Forms;
 use crate::dialect::offer::Occasion;
 use crate::dialect::pattern::Pattern;
-use crate::dialect::request::{Deed, Given, Rules};
-use crate::dialect::source::Source;
+use crate::dialect::request::{Given, Rules};
 use crate::dialect::template::Template;
 use crate::dialect::words::{Style, Words};
 use crate::domain::claims::Claims;
@@ -304,174 +306,6 @@ impl ClientEvent {
         let claims = std::mem::take(&mut given.claims);
         let command = self.deed.command(given);
         Ok((claims, command.ok_or_else(|| Refusal::invalid("incomplete arguments"))?))
-    }
-}
-
-/// All compiled dialects.
-#[derive(Debug)]
-pub struct Dialects {
-    all: Vec<Dialect>,
-    namespaces: BTreeMap<Arc<str>, Vec<DialectId>>,
-}
-
-/// Arguments that a pattern may look at; further ones are dropped unread.
-const ARGS_MAX: usize = 16;
-
-/// Numbers of dialects are bytes; few clusters need a sixth protocol.
-const DIALECTS_MAX: usize = 64;
-
-impl Dialects {
-    /// The dialects that ship inside the binary.
-    #[must_use]
-    pub fn builtin() -> Self {
-        Self::compile(&Source::builtin()).expect("the tests compile the files that are built in")
-    }
-
-    /// The dialects of the binary and those of a folder; a file there whose name is that of a
-    /// dialect of the binary replaces it.
-    ///
-    /// # Errors
-    /// Every fault of every file; a folder or file that cannot be read.
-    pub fn load(folder: &Path) -> Result<Self, Faults> {
-        Self::compile(&Source::all(Some(folder))?)
-    }
-
-    /// Compiles these files, and sees whether they get along on their namespaces.
-    ///
-    /// # Errors
-    /// Every fault of every file.
-    pub fn compile(sources: &[Source]) -> Result<Self, Faults> {
-        let (mut all, mut faults) = (Vec::new(), Vec::new());
-        if let Some(source) = sources.get(DIALECTS_MAX) {
-            let cause = format!("more than {DIALECTS_MAX} dialects");
-            faults.push(Fault { file: Arc::clone(&source.file), line: 0, cause });
-        }
-        for source in sources {
-            match compile::compile(source) {
-                Ok(dialect) => all.push((source, dialect)),
-                Err(found) => faults.extend(found),
-            }
-        }
-        for (index, (source, dialect)) in all.iter().enumerate() {
-            let earlier = all.iter().take(index).map(|(_, earlier)| earlier);
-            faults.extend(earlier.flat_map(|it| it.quarrels(dialect, &source.file)));
-        }
-        if !faults.is_empty() {
-            return Err(Faults(faults));
-        }
-        let mut namespaces: BTreeMap<Arc<str>, Vec<DialectId>> = BTreeMap::new();
-        for (number, (_, dialect)) in (0..=u8::MAX).zip(&all) {
-            for namespace in &dialect.namespaces {
-                namespaces.entry(Arc::clone(namespace)).or_default().push(DialectId(number));
-            }
-        }
-        let all = all.into_iter().map(|(_, dialect)| dialect).collect();
-        Ok(Self { all, namespaces })
-    }
-
-    /// The dialect with this number.
-    ///
-    /// # Panics
-    /// The number is not one that these dialects gave out.
-    #[must_use]
-    pub fn get(&self, id: DialectId) -> &Dialect {
-        &self.all[usize::from(id.0)]
-    }
-
-    /// The dialect with this name.
-    #[must_use]
-    pub fn by_name(&self, name: &str) -> Option<DialectId> {
-        let named = |it: &(u8, &Dialect)| it.1.name() == name;
-        (0..=u8::MAX).zip(&self.all).find(named).map(|(number, _)| DialectId(number))
-    }
-
-    /// How many there are; numbers run from 0.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    /// Whether the dialect is spoken on the namespace.
-    #[must_use]
-    pub fn speaks(&self, dialect: DialectId, namespace: &str) -> bool {
-        self.namespaces.get(namespace).is_some_and(|it| it.contains(&dialect))
-    }
-
-    /// The namespace's dialect, where it has exactly one.
-    #[must_use]
-    pub fn only_one(&self, namespace: &str) -> Option<DialectId> {
-        match self.namespaces.get(namespace)?.as_slice() {
-            [one] => Some(*one),
-            _ => None,
-        }
-    }
-
-    /// All namespaces that some dialect is spoken on, with their dialects.
-    #[must_use]
-    pub fn namespaces(&self) -> Vec<(Arc<str>, Vec<DialectId>)> {
-        let pair = |(name, ids): (&Arc<str>, &Vec<DialectId>)| (Arc::clone(name), ids.clone());
-        self.namespaces.iter().map(pair).collect()
-    }
-
-    /// Understands one packet: the JSON array `["name", …arguments]` of an event on `namespace`.
-    ///
-    /// # Errors
-    /// No JSON, too deep, an unknown event, or arguments of the wrong shape.
-    pub fn decode(&self, namespace: &str, packet: &str) -> Result<Request, Malformed> {
-        let unknown = |refusal| Malformed { dialect: None, event: None, refusal };
-        if json::is_too_deep(packet) {
-            return Err(unknown(Refusal::invalid("nested too deep")));
-        }
-        let elements = json::elements(packet, 1 + ARGS_MAX)
-            .map_err(|_no_json| unknown(Refusal::invalid("no JSON array")))?;
-        let name = elements.first().and_then(|name| json::text(name.get()));
-        let name = name.ok_or_else(|| unknown(Refusal::invalid("the event has no name")))?;
-        let (id, name, event) =
-            self.event(namespace, &name).ok_or_else(|| unknown(Refusal::UnknownEvent))?;
-        let name = Arc::clone(name);
-        match event.command(elements.get(1..).unwrap_or_default(), self.get(id).rules) {
-            Ok((claims, command)) => {
-                let terms = event.terms;
-                Ok(Request { dialect: id, event: name, terms, claims, command })
-            }
-            Err(refusal) => Err(Malformed { dialect: Some(id), event: Some(name), refusal }),
-        }
-    }
-
-    /// Understands what a client sent with its CONNECT; `None`: the dialect asks nothing of it.
-    ///
-    /// # Errors
-    /// No JSON, too deep, or of the wrong shape.
-    pub fn greeting(
-        &self,
-        dialect: DialectId,
-        payload: Option<&str>,
-    ) -> Result<Option<Request>, Refusal> {
-        let Dialect { greeting: Some(greeting), rules, .. } = self.get(dialect) else {
-            return Ok(None);
-        };
-        if payload.is_some_and(json::is_too_deep) {
-            return Err(Refusal::invalid("nested too deep"));
-        }
-        let payload = payload.map(serde_json::from_str::<&RawValue>).transpose();
-        let payload = payload.map_err(|_no_json| Refusal::invalid("no JSON"))?;
-        let args: Vec<&RawValue> = payload.into_iter().collect();
-        let (claims, command) = greeting.command(&args, *rules)?;
-        let (event, terms) = (Arc::from(CONNECT), greeting.terms);
-        Ok(Some(Request { dialect, event, terms, claims, command }))
-    }
-
-    fn event(&self, namespace: &str, name: &str) -> Option<(DialectId, &Arc<str>, &ClientEvent)> {
-        self.namespaces.get(namespace)?.iter().find_map(|&id| {
-            let (name, event) = self.get(id).client.get_key_value(name)?;
-            Some((id, name, event))
-        })
     }
 }
 

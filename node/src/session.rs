@@ -11,6 +11,7 @@ mod commands;
 mod guard;
 mod limits;
 mod metrics;
+mod pulling;
 mod rooms;
 mod users;
 

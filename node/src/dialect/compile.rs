@@ -7,13 +7,12 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::dialect::check::{Check, Fault, suggestion};
+use crate::dialect::deed::{Asked, Deed};
 use crate::dialect::file::{Quoted, Table};
 use crate::dialect::json;
 use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::pattern::Pattern;
-use crate::dialect::request::{
-    Asked, Deed, EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax,
-};
+use crate::dialect::request::{EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax};
 use crate::dialect::shape::{Shape, ShapeKind};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;

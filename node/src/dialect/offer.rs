@@ -1,6 +1,6 @@
 //! What may be told, and which `$names` a template may use for it: closed sets, known to the check.
 
-use crate::dialect::request::Deed;
+use crate::dialect::deed::Deed;
 use crate::domain::event::Event;
 use crate::domain::notice::Notice;
 

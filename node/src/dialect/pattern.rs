@@ -2,11 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use crate::dialect::ARGS_MAX;
 use crate::dialect::check::{Check, suggestion};
+use crate::dialect::deed::{Asked, CLAIMED, Deed};
+use crate::dialect::dialects::ARGS_MAX;
 use crate::dialect::file::Quoted;
 use crate::dialect::json;
-use crate::dialect::request::{Asked, CLAIMED, Deed, Given, Rules};
+use crate::dialect::request::{Given, Rules};
 use crate::dialect::shape::{Shape, ShapeKind};
 
 /// One way to write an event's arguments.

@@ -1,6 +1,6 @@
 //! Every event of the `case` protocol, in both directions.
 
-use crate::dialect::request::Deed;
+use crate::dialect::deed::Deed;
 use crate::dialect::tests::telling::{answered, entry, id, message, position, room, told_by, user};
 use crate::dialect::{Dialect, Dialects, Request};
 use crate::domain::claims::Claims;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dialect::request::Deed;
+use crate::dialect::deed::Deed;
 use crate::dialect::tests::telling::{AT, answered, id, message, position, told_by, user};
 use crate::dialect::{Dialect, Dialects, Terms};
 use crate::domain::event::{Entry, Event};

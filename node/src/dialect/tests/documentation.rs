@@ -1,8 +1,8 @@
 //! `docs/dialects.md` says what the code does.
 
 use crate::dialect::compile::CODES;
+use crate::dialect::deed::{Asked, Deed};
 use crate::dialect::offer::{Occasion, Word};
-use crate::dialect::request::{Asked, Deed};
 use crate::dialect::tests::compiled;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");

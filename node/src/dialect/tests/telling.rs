@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dialect::deed::Deed;
 use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
-use crate::dialect::request::Deed;
 use crate::dialect::tests::{compiled, first};
 use crate::dialect::words::{Style, Words};
 use crate::dialect::{Audience, Dialect, Dialects, Frame};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dialect::request::Deed;
+use crate::dialect::deed::Deed;
 use crate::dialect::tests::telling::{answered, entry, id, message, room, told_by, user};
 use crate::dialect::{Dialect, Dialects};
 use crate::domain::event::Event;
