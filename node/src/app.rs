@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::app::drain::Stop;
-use crate::auth::Authenticator;
 use crate::auth::key::KeyProblem;
+use crate::auth::{AuthFailure, Authenticator, Credentials};
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
@@ -121,7 +121,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     );
     lifecycle.spawn("report", report(store.clone(), hub.clone()));
 
-    let behind = behind(&dialects, &auth, sessions);
+    hub.revocations().known().await;
+    let behind = behind(&dialects, &auth, &hub, sessions);
     let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let at = public.address().map_err(cannot_listen(config.listen))?;
@@ -201,12 +202,19 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
     }
 }
 
-fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
-    let auth_of_gateway = Arc::clone(auth);
+fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, hub: &Hub, sessions: Sessions) -> Behind {
+    let (verifier, revocations) = (Arc::clone(auth), Arc::clone(hub.revocations()));
+    let authenticate = move |shown: &Credentials| {
+        let identity = verifier.authenticate(shown, clock::now())?;
+        match &identity {
+            Some(it) if revocations.ends(&it.pass()) => Err(AuthFailure::Revoked),
+            Some(_) | None => Ok(identity),
+        }
+    };
     Behind {
         namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
         cookies: auth.cookies().to_vec(),
-        authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
+        authenticate: Arc::new(authenticate),
         open: Arc::new(move |peer| sessions.open(peer)),
     }
 }

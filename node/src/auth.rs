@@ -12,6 +12,8 @@ use crate::auth::claims::Rules;
 use crate::auth::config::Config;
 use crate::auth::key::{KeyProblem, Keys};
 use crate::domain::command::Token;
+use crate::domain::id::TokenId;
+use crate::domain::revoked::Pass;
 use crate::domain::role::Actor;
 use crate::domain::time::Timestamp;
 
@@ -22,6 +24,19 @@ pub struct Identity {
     pub actor: Actor,
     /// When the token ends.
     pub expires_at: Timestamp,
+    /// The token's own id, if it has one that is an id.
+    pub token: Option<TokenId>,
+    /// When the token was issued (`iat`, else `nbf`), if it says so.
+    pub issued_at: Option<Timestamp>,
+}
+
+impl Identity {
+    /// What tells whether the token was taken back.
+    #[must_use]
+    pub fn pass(&self) -> Pass {
+        let user = self.actor.id().clone();
+        Pass { user, token: self.token.clone(), issued_at: self.issued_at }
+    }
 }
 
 /// What a handshake brought along, in the order in which it is looked at.
@@ -47,6 +62,9 @@ pub enum AuthFailure {
     /// Another issuer or audience, or a claim that is missing or of the wrong type.
     #[error("claims refused")]
     Claims,
+    /// It was taken back.
+    #[error("revoked")]
+    Revoked,
 }
 
 /// Verifies tokens.

@@ -26,6 +26,7 @@ use crate::domain::quota::Limit;
 use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
+use crate::domain::revoked::Revoked;
 use crate::domain::role::{Actor, Participant, Role};
 use crate::domain::room::{RoomPolicy, RoomState};
 use crate::domain::signal::Signal;
@@ -256,6 +257,19 @@ impl Chat {
     pub async fn renew(&self, asker: Asker<'_>) -> Result<Reply, Refusal> {
         self.quotas.take(&self.store, asker, "statuses").await?;
         Ok(Reply::Renewed)
+    }
+
+    /// Takes back a token, or all tokens of a user that were issued up to now: they let nobody in
+    /// any more, and their connections end, on every node, also on those that hear of it late.
+    ///
+    /// # Errors
+    /// Too many are remembered already, or Redis could not be asked; doing it again is harmless.
+    pub async fn revoke(&self, what: Revoked) -> Result<(), Refusal> {
+        let revoked = self.store.revoke(&what).await.map_err(|error| {
+            debug!(%error, outcome = error.outcome.as_str(), "a token was not revoked");
+            Refusal::Unavailable(error.outcome)
+        })?;
+        revoked.map(|_at| ()).ok_or(Refusal::StorageFull)
     }
 
     /// Ends every connection of a user, on all nodes.

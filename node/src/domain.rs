@@ -20,6 +20,7 @@ pub mod quota;
 pub mod receipt;
 pub mod refusal;
 pub mod reply;
+pub mod revoked;
 pub mod role;
 pub mod room;
 pub mod signal;

@@ -27,6 +27,7 @@ use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
 use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
+use crate::hub::revocations::Hold;
 use crate::lifecycle::Lifecycle;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
@@ -58,6 +59,12 @@ struct Parts {
     dialects: Arc<Dialects>,
     auth: Arc<Authenticator>,
     metrics: Metrics,
+}
+
+impl Parts {
+    fn hold(&self, identity: &Identity, peer: &Peer) -> Hold {
+        self.hub.revocations().hold(peer.conn, identity.pass(), &peer.outbox)
+    }
 }
 
 /// Runs connections. One per node; cheap to clone.
@@ -110,6 +117,8 @@ struct Session {
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
     guard: Guard,
+    /// Ends the connection when its token is taken back.
+    hold: Option<Hold>,
 }
 
 impl Session {
@@ -133,7 +142,19 @@ impl Session {
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
         let buckets = Buckets::default();
         let is_standing = false;
-        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, is_standing, guard })
+        let hold = identity.as_ref().map(|it| parts.hold(it, &peer));
+        Ok(Self {
+            parts,
+            peer,
+            greeting,
+            identity,
+            dialect,
+            buckets,
+            rooms,
+            is_standing,
+            guard,
+            hold,
+        })
     }
 
     async fn run(mut self) {

@@ -19,6 +19,7 @@ mod publisher;
 mod quotas;
 mod reaper;
 mod receipts;
+mod revocations;
 mod rooms;
 mod script;
 mod shard;
@@ -35,6 +36,7 @@ use crate::domain::id::{ClientMessageId, ConnId, NodeLife, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Presence;
 use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::revoked::Revocation;
 use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
@@ -200,6 +202,8 @@ pub struct Arrivals {
     pub keepers: Arc<[mpsc::Sender<Vec<Arrival>>]>,
     /// Raised whenever something may have been missed: every keeper compares its topics' heads.
     pub resync: watch::Sender<u64>,
+    /// What was taken back. One that does not fit raises [`Self::resync`].
+    pub revoked: mpsc::Sender<Revocation>,
 }
 
 /// The cluster's figures, summed over living nodes.

@@ -107,7 +107,7 @@ fn somebody() -> Identity {
     let id = UserId::parse("alice").unwrap();
     let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
-    Identity { actor, expires_at: Timestamp(u64::MAX) }
+    Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None }
 }
 
 fn listen(row: &str, address: &str) -> Child {

@@ -1,6 +1,7 @@
 //! Settings of the section `auth`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -18,6 +19,9 @@ pub struct Config {
     pub issuer: Option<String>,
     /// What `aud` must be or contain; unset: not looked at.
     pub audience: Option<String>,
+    /// Longest life of a token in days: longer ones are refused, and what was revoked is remembered
+    /// for so long. 0: any life, and a year.
+    pub token_days_max: u32,
     /// Cookies that may hold a token, in order.
     pub cookies: Vec<String>,
     /// Where claims stand in tokens of other issuers.
@@ -47,8 +51,18 @@ impl Default for Config {
             public_key_file: None,
             issuer: None,
             audience: None,
+            token_days_max: 0,
             cookies: vec!["access_token".to_owned(), "sb-access-token".to_owned()],
             claims: ClaimPaths::default(),
         }
+    }
+}
+
+impl Config {
+    /// Longest life of a token; `None`: any.
+    #[must_use]
+    pub fn life_max(&self) -> Option<Duration> {
+        let days = u64::from(self.token_days_max);
+        (days != 0).then(|| Duration::from_hours(days * 24))
     }
 }

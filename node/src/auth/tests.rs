@@ -208,6 +208,37 @@ fn the_identity_ends_with_the_token() {
 }
 
 #[test]
+fn a_token_tells_its_id_and_when_it_was_issued() {
+    for (changes, token, issued_at) in [
+        (json!({}), None, None),
+        (json!({ "jti": "t-1", "iat": NOW_S - 5 }), Some("t-1"), Some(NOW.0 - 5_000)),
+        (json!({ "jti": 7, "nbf": NOW_S - 9 }), Some("7"), Some(NOW.0 - 9_000)),
+        (json!({ "iat": NOW_S - 1, "nbf": NOW_S - 9 }), None, Some(NOW.0 - 1_000)),
+        (json!({ "jti": "no id {}" }), None, None),
+        (json!({ "jti": "x".repeat(257) }), None, None),
+    ] {
+        let identity = outcome_of(&with_secret(), &changes).unwrap();
+        let token = token.map(|it| TokenId::parse(it).unwrap());
+        assert_eq!((identity.token, identity.issued_at.map(|it| it.0)), (token, issued_at));
+    }
+    for changes in [json!({ "jti": ["t"] }), json!({ "iat": "1" }), json!({ "iat": 1_u64 << 63 })] {
+        check(&with_secret(), &changes, Some(AuthFailure::Claims));
+    }
+}
+
+#[test]
+fn a_token_that_lives_longer_than_revocations_are_remembered_is_refused() {
+    const DAY: u64 = 86_400;
+    let config = Config { token_days_max: 2, ..with_secret() };
+    let refused = Some(AuthFailure::Claims);
+    check(&config, &json!({ "exp": NOW_S + 2 * DAY }), None);
+    check(&config, &json!({ "exp": NOW_S + 2 * DAY + 1 }), refused);
+    check(&config, &json!({ "iat": NOW_S - DAY, "exp": NOW_S + DAY }), None);
+    check(&config, &json!({ "iat": NOW_S - DAY, "exp": NOW_S + DAY + 1 }), refused);
+    check(&with_secret(), &json!({ "iat": 0, "exp": NOW_S + 9_000 * DAY }), None);
+}
+
+#[test]
 fn issuer_and_audience_count_only_where_they_are_configured() {
     let refused = Some(AuthFailure::Claims);
     let foreign = json!({ "iss": "https://other.example", "aud": "other" });

@@ -13,7 +13,7 @@ use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 38] = [
+pub const SETTINGS: [&str; 39] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
@@ -27,6 +27,7 @@ pub const SETTINGS: [&str; 38] = [
     "auth.public_key_file",
     "auth.issuer",
     "auth.audience",
+    "auth.token_days_max",
     "auth.cookies",
     "auth.claims.user",
     "auth.claims.name",
@@ -141,6 +142,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     mistakes.extend(wrong_values);
     config.is_laptop = is_laptop;
     config.redis.history = config.history;
+    config.redis.revoked_for = config.auth.life_max().unwrap_or(config.redis.revoked_for);
     config.blobs.aws = environment.aws();
     // A value that was taken out as wrong is not missing as well.
     let known: Vec<String> = mistakes.iter().map(|it| it.setting.clone()).collect();

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, SetOnce, mpsc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
+use crate::domain::close::CloseReason;
 use crate::domain::id::UserId;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
@@ -93,7 +94,7 @@ struct Gauge {
     /// Told when an overflow happens.
     overflowed: Notify,
     /// Told when the connection is to end.
-    dismissed: Notify,
+    dismissed: SetOnce<CloseReason>,
     /// Told when at most half is left to write.
     half_empty: Notify,
 }
@@ -190,14 +191,15 @@ impl Outbox {
         self.gauge.overflowed.notified().await;
     }
 
-    /// Has the connection ended: its user was put out.
-    pub fn dismiss(&self) {
-        self.gauge.dismissed.notify_one();
+    /// Has the connection ended for a reason of the node's; the first one counts.
+    pub fn dismiss(&self, reason: CloseReason) {
+        // An error: it was dismissed before.
+        self.gauge.dismissed.set(reason).ok();
     }
 
-    /// Resolves once when the connection was dismissed. One waiter: the session.
-    pub async fn dismissed(&self) {
-        self.gauge.dismissed.notified().await;
+    /// Resolves with the reason when the connection was dismissed.
+    pub async fn dismissed(&self) -> CloseReason {
+        *self.gauge.dismissed.wait().await
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.

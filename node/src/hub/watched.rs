@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::domain::close::CloseReason;
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
@@ -138,7 +139,7 @@ impl Watched {
     /// Ends the connections of all who listen: an admin has put the user out.
     pub(crate) fn dismiss_all(&self) {
         for member in self.members.values() {
-            member.listener.outbox.dismiss();
+            member.listener.outbox.dismiss(CloseReason::Dismissed);
         }
     }
 

@@ -209,6 +209,9 @@ impl Session {
     fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
         let verified = self.parts.auth.verify(token, clock::now());
         let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
+        if self.parts.hub.revocations().ends(&identity.pass()) {
+            return Err(Refusal::AuthRequired);
+        }
         let known = self.identity.as_ref().map(|it| &it.actor.participant);
         let user = &mut identity.actor.participant;
         if known.is_some_and(|it| it.id != user.id) {
@@ -219,6 +222,9 @@ impl Session {
         user.name_if_unnamed(claims.name.as_deref());
         let user = user.clone();
         self.guard.extend(identity.expires_at);
+        // The former hold first: it is known by its connection too.
+        self.hold = None;
+        self.hold = Some(self.parts.hold(&identity, &self.peer));
         let is_first = self.identity.replace(identity).is_none();
         self.peer.known.store(true, Ordering::Relaxed);
         if is_first {

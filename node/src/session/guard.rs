@@ -47,7 +47,7 @@ impl Guard {
         tokio::select! {
             biased;
             () = outbox.overflowed() => CloseReason::TooSlow,
-            () = outbox.dismissed() => CloseReason::Dismissed,
+            reason = outbox.dismissed() => reason,
             reason = self.watch_token(dialects, dialect) => reason,
         }
     }

@@ -74,6 +74,7 @@ async fn start(
         keys: Keys::new(&config.prefix),
         life: life.clone(),
         history: config.history,
+        revoked_for: config.revoked_for,
         metrics: Metrics::register(),
         stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
     });

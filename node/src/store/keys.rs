@@ -161,6 +161,11 @@ impl Keys {
         format!("{}:{}:rl:{user}:{what}", self.prefix, Partition::of_user(user))
     }
 
+    /// ZSET: revoked token or user → when. One a shard.
+    pub(crate) fn revoked(&self) -> String {
+        self.of_shard("rv")
+    }
+
     /// HASH: node name → index and the time of its allocation.
     pub(crate) fn nodes(&self) -> String {
         format!("{}:{{ctl}}:nodes", self.prefix)
@@ -281,6 +286,7 @@ mod tests {
                 (bucket.clone(), "HASH"),
                 (keys.user_interest(&user), "STRING"),
                 (keys.limit(&user, "WHAT"), "LIST"),
+                (keys.revoked(), "ZSET"),
                 (keys.nodes(), "HASH"),
                 (keys.control(), "HASH"),
                 (keys.inbox(7), "channel"),

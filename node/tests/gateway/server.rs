@@ -85,7 +85,7 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
     let id = UserId::parse("alice").unwrap();
     let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
-    Ok(Identity { actor, expires_at: Timestamp(u64::MAX) })
+    Ok(Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None })
 }
 
 /// An event with a payload that is JSON already.

@@ -222,7 +222,11 @@ impl Node {
     pub(crate) async fn start_with_mailbox(config: &Config, mails_max: usize) -> Self {
         let (keeper, mail) = mpsc::channel(mails_max);
         let (resync_sender, resync) = watch::channel(0);
-        let arrivals = Arrivals { keepers: Arc::from([keeper]), resync: resync_sender };
+        let arrivals = Arrivals {
+            keepers: Arc::from([keeper]),
+            resync: resync_sender,
+            revoked: mpsc::channel(100).0,
+        };
         let lifecycle = Lifecycle::default();
         let store = timeout(PATIENCE, connect(config, arrivals, lifecycle.clone()))
             .await
