@@ -24,6 +24,7 @@ mod refusals;
 mod repair;
 mod resume;
 mod rooms;
+mod scenes;
 mod slow;
 mod ticket;
 mod tokens;
