@@ -24,6 +24,8 @@ mod refusals;
 mod repair;
 mod resume;
 mod revocation;
+mod rooms;
+mod scenes;
 mod slow;
 mod ticket;
 mod tokens;
