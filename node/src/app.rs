@@ -15,10 +15,12 @@ use tracing::info;
 
 use crate::app::drain::Stop;
 use crate::auth::key::KeyProblem;
+use crate::auth::remote::RemoteError;
 use crate::auth::{AuthFailure, Authenticator, Credentials};
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
+use crate::chat::access_hook::AccessHook;
 use crate::clock;
 use crate::config::Config;
 use crate::dialect::Dialects;
@@ -30,6 +32,7 @@ use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::{self, Sessions};
 use crate::store::{Health, Store, StoreError, connect};
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics;
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
@@ -59,6 +62,9 @@ pub enum StartError {
     /// The place for files cannot be used.
     #[error("blobs: {0}")]
     Blobs(#[from] BlobsError),
+    /// The application cannot be asked who may be in a room.
+    #[error("access.url: {0}")]
+    Hook(RemoteError),
     /// Redis cannot be used.
     #[error("redis: {0}")]
     Store(#[from] StoreError),
@@ -104,25 +110,28 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     serve_internal(config, seen, lifecycle).await?;
 
     let dialects = Arc::new(config.dialects.compile()?);
-    let auth = Arc::new(Authenticator::new(&config.auth)?);
+    let auth = Arc::new(Authenticator::new(&config.auth, lifecycle)?);
     let blobs = open_blobs(config, lifecycle)?;
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&config.redis, arrivals, lifecycle.clone()).await?;
+    let (audit, records) = Audit::new();
+    lifecycle.spawn("audit", store.clone().keep_audit(config.audit, records));
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
-    let chat = Chat::start(config.rooms, &store, handed, lifecycle);
+    let hook = AccessHook::new(&config.access, lifecycle).map_err(StartError::Hook)?;
+    let chat = Chat::start((config.rooms, hook), &store, handed, lifecycle);
     let sessions = Sessions::new(
         session_config(config, &dialects),
         (chat, hub.clone()),
         Arc::clone(&dialects),
-        Arc::clone(&auth),
+        (Arc::clone(&auth), audit.clone()),
         lifecycle.clone(),
     );
     lifecycle.spawn("report", report(store.clone(), hub.clone()));
 
     hub.revocations().known().await;
-    let behind = behind(&dialects, &auth, &hub, sessions);
+    let behind = behind(&dialects, (&auth, audit), &hub, sessions);
     let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let at = public.address().map_err(cannot_listen(config.listen))?;
@@ -202,7 +211,12 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
     }
 }
 
-fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, hub: &Hub, sessions: Sessions) -> Behind {
+fn behind(
+    dialects: &Dialects,
+    (auth, audit): (&Arc<Authenticator>, Audit),
+    hub: &Hub,
+    sessions: Sessions,
+) -> Behind {
     let (verifier, revocations) = (Arc::clone(auth), Arc::clone(hub.revocations()));
     let authenticate = move |shown: &Credentials| {
         let identity = verifier.authenticate(shown, clock::now())?;
@@ -216,6 +230,7 @@ fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, hub: &Hub, sessions: S
         cookies: auth.cookies().to_vec(),
         authenticate: Arc::new(authenticate),
         open: Arc::new(move |peer| sessions.open(peer)),
+        audit,
     }
 }
 

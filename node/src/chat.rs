@@ -3,6 +3,8 @@
 //! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
 //! every other node. Refusals carry codes; dialects spell them.
 
+pub mod access_hook;
+
 mod quotas;
 mod receipts;
 mod rooms;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
+use crate::chat::access_hook::AccessHook;
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 pub use crate::chat::rooms::Admitted;
@@ -34,6 +37,7 @@ use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
+use crate::telemetry::audit::{Kept, Place};
 
 /// `rooms`: what happens to rooms that nobody has made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -48,6 +52,7 @@ pub struct Config {
 pub struct Chat {
     store: Store,
     policy: RoomPolicy,
+    hook: AccessHook,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
 }
@@ -72,26 +77,27 @@ pub struct Asker<'a> {
 }
 
 impl Chat {
-    /// Starts the receipts' task; `handed` tells it what was handed to live connections.
+    /// Starts the receipts' task; `handed` tells it what was handed to live connections. `hook` has
+    /// the last say about who may come in.
     #[must_use]
     pub fn start(
-        config: Config,
+        (config, hook): (Config, AccessHook),
         store: &Store,
         handed: mpsc::Receiver<Handed>,
         lifecycle: &Lifecycle,
     ) -> Self {
         let reads = receipts::start(store.clone(), handed, lifecycle);
         let quotas = std::sync::Arc::new(Quotas::default());
-        Self { store: store.clone(), policy: config.policy, quotas, reads }
+        Self { store: store.clone(), policy: config.policy, hook, quotas, reads }
     }
 
-    /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
-    /// in the token, an unknown room is made.
+    /// Lets the actor into the room, and tells what it is. Under the open policy, with a grant in
+    /// the token, or where the application says so, an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
     pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<Admitted, Refusal> {
-        rooms::admit(&self.store, self.policy, actor, room).await
+        rooms::admit(&self.store, (self.policy, &self.hook), actor, room).await
     }
 
     /// What is told of a room; of one that nobody has described, its id.
@@ -294,6 +300,14 @@ impl Chat {
             Refusal::Unavailable(error.outcome)
         })?;
         revoked.map(|_at| ()).ok_or(Refusal::StorageFull)
+    }
+
+    /// Audit records, newest first, those before `before` if it is given; at most a thousand.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn audit(&self, before: Option<Place>, limit: u32) -> Result<Vec<Kept>, Refusal> {
+        self.store.audit(before, limit).await.map_err(unavailable)
     }
 
     /// Ends every connection of a user, on all nodes.

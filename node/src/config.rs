@@ -17,14 +17,14 @@ use serde::Deserialize;
 
 use crate::auth::{self, Authenticator};
 use crate::blobs::config::{self as blobs, PublicUrl};
-use crate::chat;
+use crate::chat::{self, access_hook};
 use crate::dialect;
 use crate::dialect::check::Faults;
 use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
 use crate::secret::Secret;
 use crate::store::config::{self as store, History};
-use crate::telemetry::logging;
+use crate::telemetry::{audit, logging};
 
 /// The settings of a node. Each field is a setting or a section of the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -48,6 +48,8 @@ pub struct Config {
     pub auth: auth::config::Config,
     /// What happens to rooms that nobody has made.
     pub rooms: chat::Config,
+    /// Who is asked who may be in a room.
+    pub access: access_hook::Config,
     /// Which pages may speak to this node.
     pub cors: Cors,
     /// How a dead client is found.
@@ -58,6 +60,8 @@ pub struct Config {
     pub drain: Drain,
     /// Where attachments are kept.
     pub blobs: blobs::Config,
+    /// What is kept of who did what.
+    pub audit: audit::Config,
     /// Which protocols are spoken.
     pub dialects: Dialects,
     /// What is logged, and how.
@@ -111,11 +115,13 @@ impl Default for Config {
             history: History::default(),
             auth: auth::config::Config::default(),
             rooms: chat::Config::default(),
+            access: access_hook::Config::default(),
             cors: gateway.cors,
             heartbeat: gateway.heartbeat,
             limits: Limits::default(),
             drain: gateway.drain,
             blobs: blobs::Config::default(),
+            audit: audit::Config::default(),
             dialects: Dialects::default(),
             log: logging::Config::default(),
             is_laptop: false,
@@ -199,7 +205,7 @@ impl Config {
         let mut problems = self.redis.problems();
         // On a laptop start the secret is made later.
         if !self.is_laptop
-            && let Err(problem) = Authenticator::new(&self.auth)
+            && let Err(problem) = Authenticator::check(&self.auth)
         {
             problems.push(format!("{}: {problem}", problem.setting()));
         }
@@ -220,7 +226,9 @@ impl Config {
             ));
         }
         problems.extend(self.blobs.problems());
-        if self.auth.public_key_file.is_some() && self.link_secret().is_none() {
+        problems.extend(self.access.problems());
+        problems.extend(self.audit.problems());
+        if !self.auth.all_issuers().is_empty() && self.link_secret().is_none() {
             problems.push(
                 "blobs.secret: links to files cannot be signed with a public key: set a random \
                  text, the same on every node"

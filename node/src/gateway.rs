@@ -44,6 +44,7 @@ use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::socketio::{Lane, Namespace};
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
+use crate::telemetry::audit::Audit;
 
 /// TCP connections beside those of sessions: probes, pages, second requests of polling clients.
 const SPARE_TRANSPORTS: usize = 1000;
@@ -78,6 +79,8 @@ pub struct Behind {
     pub authenticate: Authenticate,
     /// Serves peers.
     pub open: Open,
+    /// Told of everyone who is turned away.
+    pub audit: Audit,
 }
 
 impl std::fmt::Debug for Behind {
@@ -105,8 +108,13 @@ impl Gateway {
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
         metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
-        let inside =
-            Inside::new(behind.authenticate, behind.open, lifecycle.clone(), told_to_leave);
+        let inside = Inside::new(
+            behind.authenticate,
+            behind.open,
+            lifecycle.clone(),
+            told_to_leave,
+            behind.audit.clone(),
+        );
         let paths = behind.namespaces;
         let websocket =
             websocket::Lane::new(Arc::clone(&inside), &paths, config.heartbeat, config.limits);
@@ -117,6 +125,7 @@ impl Gateway {
         let door = Door {
             admission: Admission::new(config.limits),
             cookies: behind.cookies,
+            audit: behind.audit,
             links: Arc::default(),
             engine,
             websocket,
@@ -142,12 +151,11 @@ impl Gateway {
 
     /// Everything that the public port serves: Socket.IO, and `pages` for all other paths.
     pub fn router(&self, pages: Router) -> Router {
-        let origins = Arc::new(self.door.config.cors.origins.clone());
         let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
         pages
             .route(ENGINE_PATH, socket_io.clone())
             .route(&format!("{ENGINE_PATH}/"), socket_io)
-            .layer(from_fn_with_state(origins, door::check_origin))
+            .layer(from_fn_with_state(Arc::clone(&self.door), door::check_origin))
     }
 
     /// Open sessions.

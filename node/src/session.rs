@@ -7,6 +7,7 @@
 
 pub mod peer;
 
+mod auditing;
 mod commands;
 mod guard;
 mod limits;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug, debug_span};
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::{AuthFailure, Authenticator, Identity};
 use crate::chat::Chat;
 use crate::dialect::{DialectId, Dialects, Request};
 use crate::domain::close::CloseReason;
@@ -29,11 +30,13 @@ use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
 use crate::hub::revocations::Hold;
 use crate::lifecycle::Lifecycle;
+use crate::session::auditing::Auditor;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
+use crate::telemetry::audit::Audit;
 
 /// What every session needs to know.
 #[derive(Debug, Clone)]
@@ -59,9 +62,15 @@ struct Parts {
     dialects: Arc<Dialects>,
     auth: Arc<Authenticator>,
     metrics: Metrics,
+    audit: Audit,
 }
 
 impl Parts {
+    fn unless_revoked(&self, identity: Identity) -> Result<Identity, AuthFailure> {
+        let is_revoked = self.hub.revocations().ends(&identity.pass());
+        if is_revoked { Err(AuthFailure::Revoked) } else { Ok(identity) }
+    }
+
     fn hold(&self, identity: &Identity, peer: &Peer) -> Hold {
         self.hub.revocations().hold(peer.conn, identity.pass(), &peer.outbox)
     }
@@ -81,11 +90,11 @@ impl Sessions {
         config: Config,
         (chat, hub): (Chat, Hub),
         dialects: Arc<Dialects>,
-        auth: Arc<Authenticator>,
+        (auth, audit): (Arc<Authenticator>, Audit),
         lifecycle: Lifecycle,
     ) -> Self {
         let metrics = Metrics::new();
-        let parts = Parts { config, chat, hub, dialects, auth, metrics };
+        let parts = Parts { config, chat, hub, dialects, auth, metrics, audit };
         Self { parts: Arc::new(parts), lifecycle }
     }
 
@@ -97,7 +106,8 @@ impl Sessions {
     /// The CONNECT does not say what its dialect asks for, or contradicts the token.
     pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
-        let session = Session::new(Arc::clone(&self.parts), peer)?;
+        let auditor = Auditor::new(self.parts.audit.clone(), Arc::clone(&peer.caller));
+        let session = Session::new(Arc::clone(&self.parts), peer, auditor)?;
         self.lifecycle.spawn("session", session.run().instrument(span));
         Ok(())
     }
@@ -119,10 +129,11 @@ struct Session {
     guard: Guard,
     /// Ends the connection when its token is taken back.
     hold: Option<Hold>,
+    auditor: Auditor,
 }
 
 impl Session {
-    fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
+    fn new(parts: Arc<Parts>, mut peer: Peer, auditor: Auditor) -> Result<Self, Refusal> {
         let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
         let dialect = named
             .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
@@ -131,12 +142,9 @@ impl Session {
         let mut identity = peer.identity.take();
         let payload = peer.greeting.take();
         let payload = payload.as_ref().map(|it| &**it.expose());
-        let greeting = parts.dialects.greeting(dialect, payload)?;
-        if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
-            let user = &mut identity.actor.participant;
-            greeting.claims.check(user)?;
-            user.name_if_unnamed(greeting.claims.name.as_deref());
-        }
+        let greeting = greeting(&parts, dialect, payload, identity.as_mut());
+        auditor.connected(identity.as_ref(), greeting.as_ref().err());
+        let greeting = greeting?;
         let expires_at = identity.as_ref().map(|it| it.expires_at);
         let guard = Guard::new(peer.outbox.clone(), expires_at);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
@@ -154,6 +162,7 @@ impl Session {
             is_standing,
             guard,
             hold,
+            auditor,
         })
     }
 
@@ -222,6 +231,7 @@ impl Session {
         if reason == CloseReason::TooSlow {
             self.parts.metrics.slow_consumer_closes.increment(1);
         }
+        self.auditor.ended(self.identity.as_ref(), reason);
         self.stop_all_typing();
         // A gateway that is gone itself needs no reason.
         self.peer.closing.send(Some(reason)).ok();
@@ -229,4 +239,20 @@ impl Session {
             self.parts.hub.detach(&topic, self.peer.conn).await;
         }
     }
+}
+
+/// What the CONNECT asks for. It must not contradict the token.
+fn greeting(
+    parts: &Parts,
+    dialect: DialectId,
+    payload: Option<&str>,
+    identity: Option<&mut Identity>,
+) -> Result<Option<Request>, Refusal> {
+    let greeting = parts.dialects.greeting(dialect, payload)?;
+    if let (Some(identity), Some(greeting)) = (identity, &greeting) {
+        let user = &mut identity.actor.participant;
+        greeting.claims.check(user)?;
+        user.name_if_unnamed(greeting.claims.name.as_deref());
+    }
+    Ok(greeting)
 }

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod embedded;
 
+mod audit;
 mod beat;
 mod client;
 mod codec;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::auth::config::{ClaimPaths, Config};
+use crate::auth::config::{ClaimPaths, IssuerConfig};
 use crate::auth::{AuthFailure, Identity};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::role::{Actor, Grant, Participant, Role, display_name};
@@ -35,12 +35,12 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &IssuerConfig) -> Self {
         Self {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             paths: config.claims.clone(),
-            life_ms_max: config.life_max().and_then(|it| u64::try_from(it.as_millis()).ok()),
+            life_ms_max: config.life_max.and_then(|it| u64::try_from(it.as_millis()).ok()),
         }
     }
 

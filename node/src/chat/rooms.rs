@@ -1,10 +1,11 @@
 //! Who may come into a room, and who makes one.
 //!
-//! Asked in this order: the role admin, a grant in the token, the room's record. Rooms named
+//! Asked in this order: the role admin, a grant in the token, the room's record, the application. Rooms named
 //! `dept_…` and `user_…` are reserved, whatever the policy.
 
 use uuid::Uuid;
 
+use crate::chat::access_hook::AccessHook;
 use crate::chat::unavailable;
 use crate::domain::id::RoomId;
 use crate::domain::refusal::{Outcome, Refusal};
@@ -55,7 +56,7 @@ fn is_let_in(actor: &Actor, access: &Access) -> bool {
 /// Lets the actor in, tells what it came into, and makes the room where that is allowed.
 pub(super) async fn admit(
     store: &Store,
-    policy: RoomPolicy,
+    (policy, hook): (RoomPolicy, &AccessHook),
     actor: &Actor,
     room: &RoomId,
 ) -> Result<Admitted, Refusal> {
@@ -69,13 +70,19 @@ pub(super) async fn admit(
     let access = store.access(room, actor.id()).await.map_err(unavailable)?;
     let made_as = match (access, policy) {
         (Some(access), _) => {
-            let is_in = actor.is_granted(room) || is_let_in(actor, &access);
+            let is_in = actor.is_granted(room)
+                || is_let_in(actor, &access)
+                || hook.lets_in(actor, room).await?;
             let Access { room: record, role: _ } = access;
             let admitted = Admitted { state: record.state, card: record.card(room) };
             return if is_in { Ok(admitted) } else { Err(Refusal::AccessDenied) };
         }
         (None, RoomPolicy::Open) => Visibility::Public,
-        (None, RoomPolicy::Members) if actor.is_granted(room) => Visibility::Private,
+        (None, RoomPolicy::Members)
+            if actor.is_granted(room) || hook.lets_in(actor, room).await? =>
+        {
+            Visibility::Private
+        }
         (None, RoomPolicy::Members) => return Err(Refusal::RoomNotFound),
     };
     store.create(room, made_as).await.map_err(unavailable)?;

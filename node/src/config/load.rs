@@ -13,7 +13,7 @@ use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 39] = [
+pub const SETTINGS: [&str; 52] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
@@ -25,8 +25,12 @@ pub const SETTINGS: [&str; 39] = [
     "history.days",
     "auth.jwt_secret",
     "auth.public_key_file",
+    "auth.jwks_url",
+    "auth.algorithms",
     "auth.issuer",
     "auth.audience",
+    "auth.issuers",
+    "auth.plain_http",
     "auth.token_days_max",
     "auth.cookies",
     "auth.claims.user",
@@ -35,6 +39,13 @@ pub const SETTINGS: [&str; 39] = [
     "auth.claims.departments",
     "auth.claims.rooms",
     "rooms.policy",
+    "access.url",
+    "access.token",
+    "access.plain_http",
+    "access.timeout_ms",
+    "access.yes_seconds",
+    "access.no_seconds",
+    "access.at_once",
     "cors.origins",
     "heartbeat.interval_ms",
     "heartbeat.timeout_ms",
@@ -49,6 +60,8 @@ pub const SETTINGS: [&str; 39] = [
     "drain.notice_seconds",
     "blobs.url",
     "blobs.secret",
+    "audit.records",
+    "audit.days",
     "dialects.dir",
     "dialects.default",
     "log.level",
@@ -56,7 +69,7 @@ pub const SETTINGS: [&str; 39] = [
 ];
 
 /// Settings that are lists, which the environment and arguments write with commas.
-const LISTS: [&str; 3] = ["auth.cookies", "cors.origins", "trusted_proxies"];
+const LISTS: [&str; 4] = ["auth.algorithms", "auth.cookies", "cors.origins", "trusted_proxies"];
 
 /// What is read, all of it given: tests and the process differ in nothing else.
 #[derive(Debug, Clone, Default)]

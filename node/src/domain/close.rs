@@ -64,6 +64,19 @@ impl CloseReason {
         }
     }
 
+    /// Whether the node has ended the connection for what its user did or may no longer do.
+    #[must_use]
+    pub fn is_verdict(self) -> bool {
+        match self {
+            Self::TokenExpired | Self::Revoked | Self::AuthTimeout | Self::Dismissed => true,
+            Self::Gone
+            | Self::HeartbeatMissed
+            | Self::TooSlow
+            | Self::Drain
+            | Self::ProtocolViolation => false,
+        }
+    }
+
     /// How a connection with this reason ends: whoever may come back keeps reconnecting.
     #[must_use]
     pub fn ending(self) -> Ending {

@@ -12,6 +12,7 @@ use crate::gateway::drain::Leaving;
 use crate::gateway::{Authenticate, Open, credentials};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
+use crate::telemetry::audit::{Audit, Caller, Record, What};
 
 /// The one namespace in which a client may show its token after it has connected.
 const WAITS_FOR_TOKEN: &str = "/";
@@ -26,6 +27,8 @@ pub(super) struct Inside {
     pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
     pub(super) leaving: watch::Receiver<Option<Leaving>>,
+    /// Told of everyone who is turned away here; sessions tell of the others.
+    pub(super) audit: Audit,
     next_conn: AtomicU64,
 }
 
@@ -47,9 +50,10 @@ impl Inside {
         open: Open,
         lifecycle: Lifecycle,
         leaving: watch::Receiver<Option<Leaving>>,
+        audit: Audit,
     ) -> Arc<Self> {
         let next_conn = AtomicU64::new(1);
-        Arc::new(Self { authenticate, open, lifecycle, leaving, next_conn })
+        Arc::new(Self { authenticate, open, lifecycle, leaving, audit, next_conn })
     }
 
     /// Number of the next connection.
@@ -64,20 +68,32 @@ impl Inside {
     pub(super) fn identify(
         &self,
         namespace: &str,
+        caller: &Arc<Caller>,
         shown: &Credentials,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
+        let tell = |outcome: &'static str| {
+            let caller = Some(Arc::clone(caller));
+            self.audit.tell(Record { caller, ..Record::of(What::Connect, outcome) });
+        };
         let Ok(greeting) = credentials::of_connect(payload) else {
+            tell("malformed");
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
         let shown = Credentials { connect: greeting.token, ..shown.clone() };
         match (self.authenticate)(&shown) {
-            Ok(None) if namespace != WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
+            Ok(None) if namespace != WAITS_FOR_TOKEN => {
+                tell("no_token");
+                Err(Refusal::AuthRequired)
+            }
             Ok(identity) => {
                 let payload = payload.map(|it| Secret::new(Box::from(it)));
                 Ok(Greeted { identity, dialect: greeting.dialect, payload })
             }
-            Err(_failure) => Err(Refusal::AuthRequired),
+            Err(failure) => {
+                tell(failure.as_str());
+                Err(failure.counted())
+            }
         }
     }
 }

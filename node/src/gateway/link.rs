@@ -5,7 +5,6 @@
 //! back every trace of it here.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -14,12 +13,13 @@ use tokio::sync::{SetOnce, watch};
 use crate::auth::Credentials;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
+use crate::telemetry::audit::Caller;
 
 /// What the namespaces of a session share.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Where the client is.
-    pub(super) address: IpAddr,
+    /// Who it says it is.
+    pub(super) caller: Arc<Caller>,
     /// The tokens of the handshake request; those of a CONNECT packet are added later.
     pub(super) credentials: Credentials,
     /// What is on its way to the client.
@@ -121,9 +121,13 @@ impl Links {
 
     /// A new session of the engine.
     #[must_use]
-    pub(super) fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
+    pub(super) fn open(
+        self: &Arc<Self>,
+        caller: Arc<Caller>,
+        credentials: Credentials,
+    ) -> Arc<Link> {
         Arc::new(Link {
-            address,
+            caller,
             credentials,
             flow: Arc::default(),
             websocket: SetOnce::new(),
@@ -161,7 +165,9 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_session_leaves_nothing_behind() {
         let links = Arc::new(Links::default());
-        let link = links.open("192.0.2.1".parse().unwrap(), Credentials::default());
+        let address = "192.0.2.1".parse().unwrap();
+        let caller = Arc::new(Caller { address, agent: None, origin: None });
+        let link = links.open(caller, Credentials::default());
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

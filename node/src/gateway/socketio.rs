@@ -9,7 +9,6 @@ mod intake;
 mod writer;
 
 use std::fmt::Display;
-use std::future::ready;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
@@ -71,7 +70,7 @@ impl Namespace {
             link.kill();
             return Err(Refusal::AuthRequired);
         }
-        self.lane.inside.identify(&self.path, &link.credentials, payload)
+        self.lane.inside.identify(&self.path, &link.caller, &link.credentials, payload)
     }
 
     /// Sets everything up for a client and hands it to its session.
@@ -102,7 +101,7 @@ impl Namespace {
             socket: socket.id.to_string(),
             namespace: Arc::clone(&self.path),
             transport: transport_name(socket),
-            address: link.address,
+            caller: Arc::clone(&link.caller),
             known: Arc::new(AtomicBool::new(identity.is_some())),
             identity,
             greeting: payload,
@@ -111,6 +110,18 @@ impl Namespace {
             outbox,
             closing,
         })
+    }
+}
+
+impl Namespace {
+    /// A refusal would stop the client, and this passes: without a transport it comes back by itself.
+    async fn hang_up(&self, socket: &Socket) {
+        if let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>() {
+            link.kill();
+        }
+        if let Some(engine) = self.lane.engine.upgrade() {
+            engine.end_polling(socket.id.as_str()).await;
+        }
     }
 }
 
@@ -140,9 +151,14 @@ impl ConnectHandler<LocalAdapter, Self> for Namespace {
         let payload = auth.as_ref().and_then(Value::as_str).map(|it| it.as_str());
         let greeted = self.greet(&socket, payload);
         Handshake::of_connect(greeted.as_ref().err()).count();
-        // The engine cannot carry data beside the message, so the message is the code.
-        let answer = greeted.map_err(|it| Box::new(it.code()) as Box<dyn Display + Send>);
-        Box::pin(ready(answer))
+        Box::pin(async move {
+            let Err(refusal) = greeted else { return Ok(()) };
+            if let Refusal::Unavailable(_) = refusal {
+                self.hang_up(&socket).await;
+            }
+            // The engine cannot carry data beside the message, so the message is the code.
+            Err(Box::new(refusal.code()) as Box<dyn Display + Send>)
+        })
     }
 }
 

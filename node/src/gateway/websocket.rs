@@ -11,7 +11,6 @@ mod heart;
 mod output;
 mod space;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -34,6 +33,7 @@ use crate::gateway::metrics::NamespaceMetrics;
 use crate::gateway::packet_bytes_max;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
+use crate::telemetry::audit::Caller;
 
 /// The one version of the protocol.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -68,8 +68,8 @@ impl std::fmt::Debug for Lane {
 /// A client that the door has let in.
 #[derive(Debug)]
 pub(super) struct Visitor {
-    /// Where it is.
-    pub(super) address: IpAddr,
+    /// Who it says it is.
+    pub(super) caller: Arc<Caller>,
     /// The tokens of its request.
     pub(super) credentials: Credentials,
     /// Its place among open sessions.

@@ -1,6 +1,6 @@
 //! Who is connected to this node and in which rooms, and what of that Redis knows.
 //!
-//! The one mutex of the core: every method is short and none waits. Only the first and the last
+//! Behind a mutex: every method is short and none waits. Only the first and the last
 //! connection of a user on this node concern Redis; the registrar takes the difference between
 //! what is and what Redis knows, and carries it there in batches. So nothing queues: what changes
 //! twice before it was told is told once.

@@ -94,7 +94,7 @@ struct Gauge {
     /// Told when an overflow happens.
     overflowed: Notify,
     /// Told when the connection is to end.
-    dismissed: SetOnce<CloseReason>,
+    ended: SetOnce<CloseReason>,
     /// Told when at most half is left to write.
     half_empty: Notify,
 }
@@ -192,14 +192,14 @@ impl Outbox {
     }
 
     /// Has the connection ended for a reason of the node's; the first one counts.
-    pub fn dismiss(&self, reason: CloseReason) {
-        // An error: it was dismissed before.
-        self.gauge.dismissed.set(reason).ok();
+    pub fn end(&self, reason: CloseReason) {
+        // An error: it was ended before.
+        self.gauge.ended.set(reason).ok();
     }
 
-    /// Resolves with the reason when the connection was dismissed.
-    pub async fn dismissed(&self) -> CloseReason {
-        *self.gauge.dismissed.wait().await
+    /// Resolves with the reason when the connection is to end.
+    pub async fn ended(&self) -> CloseReason {
+        *self.gauge.ended.wait().await
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.

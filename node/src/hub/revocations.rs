@@ -76,7 +76,7 @@ impl Revocations {
     pub fn hold(self: &Arc<Self>, conn: ConnId, pass: Pass, outbox: &Outbox) -> Hold {
         let mut state = self.lock();
         if state.ends(&pass) {
-            outbox.dismiss(CloseReason::Revoked);
+            outbox.end(CloseReason::Revoked);
         }
         for subject in pass.subjects() {
             let holders = state.holders.entry(subject).or_default();
@@ -104,7 +104,7 @@ impl Revocations {
         #[expect(clippy::iter_over_hash_type, reason = "each connection is treated alike")]
         for (pass, outbox) in holders.values() {
             if pass.is_ended_by(&what, at) {
-                outbox.dismiss(CloseReason::Revoked);
+                outbox.end(CloseReason::Revoked);
                 ended += 1;
             }
         }

@@ -139,7 +139,7 @@ impl Watched {
     /// Ends the connections of all who listen: an admin has put the user out.
     pub(crate) fn dismiss_all(&self) {
         for member in self.members.values() {
-            member.listener.outbox.dismiss(CloseReason::Dismissed);
+            member.listener.outbox.end(CloseReason::Dismissed);
         }
     }
 

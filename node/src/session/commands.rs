@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use crate::auth::AuthFailure;
 use crate::chat::Asker;
-use crate::clock;
 use crate::dialect::{Dialect, DialectId, Malformed, Request, Terms};
 use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
@@ -36,10 +36,12 @@ impl Session {
     /// Carries out one event and answers it.
     pub(super) async fn event(&mut self, packet: &str, ack: Option<AckId>) {
         let started = Instant::now();
+        let mut room = None;
         let (dialect, event, result) =
             match self.parts.dialects.decode(&self.peer.namespace, packet) {
                 Ok(request) => {
                     let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                    room = request.command.room().cloned();
                     self.stand(dialect).await;
                     let result = self.limited(request).await;
                     (dialect, Some(event), result)
@@ -52,6 +54,9 @@ impl Session {
             };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
         metrics::counted(&label, result.as_ref().err(), started.elapsed());
+        if let Err(refusal) = &result {
+            self.auditor.refused(self.identity.as_ref(), event.as_deref(), room, refusal);
+        }
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
@@ -64,8 +69,12 @@ impl Session {
     pub(super) async fn greet(&mut self, greeting: Request) {
         let started = Instant::now();
         let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
+        let room = greeting.command.room().cloned();
         let result = self.limited(greeting).await;
         metrics::counted(&event, result.as_ref().err(), started.elapsed());
+        if let Err(refusal) = &result {
+            self.auditor.refused(self.identity.as_ref(), Some(&event), room, refusal);
+        }
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
@@ -75,10 +84,11 @@ impl Session {
     }
 
     /// An event that found the inbox full was not kept; its client is told so.
-    pub(super) fn overflowed(&self, ack: Option<AckId>) {
+    pub(super) fn overflowed(&mut self, ack: Option<AckId>) {
         let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
         let label = Arc::from(Metrics::OTHER);
         metrics::counted(&label, Some(&refusal), Duration::ZERO);
+        self.auditor.refused(self.identity.as_ref(), None, None, &refusal);
         self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, ack);
     }
 
@@ -138,7 +148,9 @@ impl Session {
     async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
         let Request { dialect, event: _, terms, claims, command } = request;
         let (actor, command) = match (&self.identity, command) {
-            (_, Command::Authenticate { token }) => return self.authenticate(&token, &claims),
+            (_, Command::Authenticate { token }) => {
+                return self.authenticate(&token, &claims).await;
+            }
             (None, _) => return Err(Refusal::AuthRequired),
             (Some(identity), command) => {
                 claims.check(&identity.actor.participant)?;
@@ -213,12 +225,12 @@ impl Session {
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.
-    fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
-        let verified = self.parts.auth.verify(token, clock::now());
-        let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
-        if self.parts.hub.revocations().ends(&identity.pass()) {
-            return Err(Refusal::AuthRequired);
-        }
+    async fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
+        let verified = self.parts.auth.verify_patiently(token).await;
+        let verified = verified.and_then(|it| self.parts.unless_revoked(it));
+        let outcome = verified.as_ref().err().map_or("authenticated", |it| it.as_str());
+        self.auditor.authenticated(verified.as_ref().ok().or(self.identity.as_ref()), outcome);
+        let mut identity = verified.map_err(AuthFailure::counted)?;
         let known = self.identity.as_ref().map(|it| &it.actor.participant);
         let user = &mut identity.actor.participant;
         if known.is_some_and(|it| it.id != user.id) {

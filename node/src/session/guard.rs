@@ -47,7 +47,7 @@ impl Guard {
         tokio::select! {
             biased;
             () = outbox.overflowed() => CloseReason::TooSlow,
-            reason = outbox.dismissed() => reason,
+            reason = outbox.ended() => reason,
             reason = self.watch_token(dialects, dialect) => reason,
         }
     }

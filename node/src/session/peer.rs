@@ -1,6 +1,5 @@
 //! What a gateway hands over when a client has connected to a namespace.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,6 +10,7 @@ use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
 use crate::hub::outbox::{AckId, Outbox};
 use crate::secret::Secret;
+use crate::telemetry::audit::Caller;
 
 /// Events that may wait for their turn; the next one is refused as too frequent.
 pub const INBOX_EVENTS_MAX: usize = 256;
@@ -44,8 +44,8 @@ pub struct Peer {
     pub namespace: Arc<str>,
     /// The transport's name in metrics.
     pub transport: &'static str,
-    /// Where the client is, behind trusted proxies.
-    pub address: IpAddr,
+    /// Who is at the other end.
+    pub caller: Arc<Caller>,
     /// Who it is; `None` until it has shown a token.
     pub identity: Option<Identity>,
     /// Whether it has shown who it is, now or later: set by the session, and the gateway takes

@@ -171,6 +171,11 @@ impl Keys {
         format!("{}:{}:rl:{user}:{what}", self.prefix, Partition::of_user(user))
     }
 
+    /// STREAM: audit records. One a shard.
+    pub(crate) fn audit(&self) -> String {
+        self.of_shard("audit")
+    }
+
     /// ZSET: revoked token or user → when. One a shard.
     pub(crate) fn revoked(&self) -> String {
         self.of_shard("rv")
@@ -299,6 +304,7 @@ mod tests {
                 (keys.user_interest(&user), "STRING"),
                 (keys.limit(&user, "WHAT"), "LIST"),
                 (keys.revoked(), "ZSET"),
+                (keys.audit(), "STREAM"),
                 (keys.nodes(), "HASH"),
                 (keys.control(), "HASH"),
                 (keys.inbox(7), "channel"),

@@ -16,6 +16,7 @@ use parlance::gateway::{Behind, Gateway};
 use parlance::hub::outbox::Outgoing;
 use parlance::lifecycle::Lifecycle;
 use parlance::session::peer::{Inbound, Peer};
+use parlance::telemetry::audit::Audit;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
@@ -47,7 +48,9 @@ impl Server {
         tune(&mut config);
         let lifecycle = Lifecycle::default();
         let tasks = lifecycle.clone();
+        let (audit, _records) = Audit::new();
         let behind = Behind {
+            audit,
             namespaces: vec!["/".into(), "/conversation".into()],
             cookies: vec!["access_token".to_owned()],
             authenticate: Arc::new(|shown| {

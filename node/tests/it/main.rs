@@ -8,11 +8,13 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod audit;
 mod case;
 mod desk;
 mod drain;
 mod harness;
 mod heartbeat;
+mod issuers;
 mod limits;
 mod messages;
 mod node_loss;

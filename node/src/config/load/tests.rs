@@ -183,7 +183,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
     redis.prefix (parlance.toml): has to be 1 to 64 letters, digits and - _ .
     redis.url (parlance.toml): has to begin with redis://, rediss:// or unix://
     history.days (parlance.toml): has to be 1 to 36500
-    auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET) or auth.public_key_file
+    auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET), auth.public_key_file, auth.jwks_url or auth.issuers
     drain.notice_seconds: is part of drain.seconds, so at most 1
     dialects.default (argument --set): see `parlance dialects list` for all there are
     ");
@@ -346,7 +346,7 @@ fn a_laptop_keeps_its_secret_to_itself() {
         config
     };
     let (first, second) = (prepared(), prepared());
-    Authenticator::new(&first.auth).unwrap();
+    Authenticator::check(&first.auth).unwrap();
     let secret = |config: &Config| config.auth.jwt_secret.clone().unwrap().expose().clone();
     assert_eq!(secret(&first), secret(&second));
     assert_eq!(secret(&first).len(), 64);

@@ -37,6 +37,8 @@ pub(super) enum CloseCode {
     Policy,
     /// A message is longer than allowed.
     TooBig,
+    /// The node cannot judge the client now.
+    TryLater,
 }
 
 impl CloseCode {
@@ -49,6 +51,7 @@ impl CloseCode {
             Self::NotUtf8 => 1007,
             Self::Policy => 1008,
             Self::TooBig => 1009,
+            Self::TryLater => 1013,
         }
     }
 }

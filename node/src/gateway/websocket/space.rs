@@ -58,7 +58,7 @@ impl Space {
             socket: socket.clone(),
             namespace: Arc::clone(&served.path),
             transport: "websocket",
-            address: visitor.address,
+            caller: Arc::clone(&visitor.caller),
             identity: greeted.identity,
             known: Arc::clone(&known),
             greeting: greeted.payload,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parlance::chat::access_hook::{self, AccessHook};
 use parlance::chat::{self, Chat};
 use parlance::domain::id::{TokenId, UserId};
 use parlance::domain::revoked::Revoked;
@@ -9,6 +10,7 @@ use parlance::lifecycle::Lifecycle;
 use parlance::secret::Secret;
 use parlance::store::config::Config;
 use parlance::store::{Arrivals, connect};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::harness::cluster::Cluster;
@@ -30,7 +32,15 @@ impl Application {
         let lifecycle = Lifecycle::default();
         let store = connect(&config, arrivals, lifecycle.clone()).await.unwrap();
         let (_handed, nothing) = mpsc::channel(1);
-        Self { chat: Chat::start(chat::Config::default(), &store, nothing, &lifecycle) }
+        let nobody = AccessHook::new(&access_hook::Config::default(), &lifecycle).unwrap();
+        let config = (chat::Config::default(), nobody);
+        Self { chat: Chat::start(config, &store, nothing, &lifecycle) }
+    }
+
+    /// All audit records, oldest first.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let kept = self.chat.audit(None, 1000).await.unwrap();
+        kept.iter().rev().map(|it| serde_json::from_str(&it.record).unwrap()).collect()
     }
 
     pub(crate) async fn revoke_user(&self, user: &str) {

@@ -164,6 +164,11 @@ impl Cluster {
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
     }
 
+    /// What a node has logged so far.
+    pub(crate) fn log(&self, node: usize) -> String {
+        self.nodes[node].process.log()
+    }
+
     /// Starts a node that has ended, at the same addresses.
     pub(crate) async fn restart(&mut self, node: usize) {
         assert!(!self.is_running(node), "node {node} still runs");
