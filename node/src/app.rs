@@ -94,7 +94,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let lifecycle = Lifecycle::default();
     tokio::select! {
         biased;
-        node = start(&config, &lifecycle) => node?.serve(stop).await,
+        // Boxed: starting needs much room, and once.
+        node = Box::pin(start(&config, &lifecycle)) => node?.serve(stop).await,
         // Nobody is connected yet, so there is nothing to drain.
         () = stop.asked() => info!("stopped while starting"),
     }

@@ -114,8 +114,7 @@ async fn start(
     lifecycle.spawn("store.reaper", reaper::run(Arc::clone(&shard), table.clone(), stop.clone()));
     lifecycle.spawn("store.beat", beat.run(publishing, retire, stop));
 
-    let mut first_heard = health.clone();
-    if first_heard.wait_for(|health| *health == Health::Ready).await.is_err() {
+    if health.clone().wait_for(|health| *health == Health::Ready).await.is_err() {
         return Err(StoreError::refused("stopped while connecting".to_owned()));
     }
     stops_unless_connected.disarm();
