@@ -56,7 +56,7 @@ async fn a_revoked_user_is_put_out_of_every_node_within_a_second_under_load() {
         joined(cluster.dial(1), &issued(2, "t-2")).await,
         joined(cluster.dial(1).polling(), &token).await,
     ];
-    let (mut writer, mut witness) = (others.remove(0), others.remove(0));
+    let (mut writer, witness) = (others.remove(0), others.remove(0));
     let write = async {
         for texts in numbered(1..=3_000).chunks(50) {
             writer.say_all("room", texts).await;
@@ -74,7 +74,6 @@ async fn a_revoked_user_is_put_out_of_every_node_within_a_second_under_load() {
         }
         let took = began.elapsed();
         assert!(took < allowed(PROMISED), "{took:?}");
-        println!("three connections on two nodes ended {took:?} after the call began");
         sleep(PROMISED).await; // not luck: what follows is about after this second
         revoked.iter().map(|it| it.heard("message:new").len()).collect::<Vec<_>>()
     };
