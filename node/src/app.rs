@@ -25,6 +25,8 @@ use crate::dialect::Dialects;
 use crate::dialect::check::Faults;
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
+use crate::http::api::{self, PartsLater};
+use crate::http::tickets::{self, Tickets};
 use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
@@ -101,7 +103,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let started = Instant::now();
     // The internal port first: a node that waits for Redis lives, and says that it is not ready.
     let (health, seen) = watch::channel(Health::Starting);
-    serve_internal(config, seen, lifecycle).await?;
+    let api = PartsLater::default();
+    serve_internal(config, seen, &api, lifecycle).await?;
 
     let dialects = Arc::new(config.dialects.compile()?);
     let auth = Arc::new(Authenticator::new(&config.auth)?);
@@ -112,6 +115,13 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
     let chat = Chat::start(config.rooms, &store, handed, lifecycle);
+    api.get_or_init(|| api::Parts { chat: chat.clone(), store: store.clone() });
+    let tickets = Tickets {
+        chat: chat.clone(),
+        dialects: Arc::clone(&dialects),
+        auth: Arc::clone(&auth),
+        body_bytes_max: config.limits.message_bytes.get(),
+    };
     let sessions = Sessions::new(
         session_config(config, &dialects),
         (chat, hub.clone()),
@@ -125,7 +135,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let at = public.address().map_err(cannot_listen(config.listen))?;
-    let pages = gateway.router(http::public(sources(&store, &hub, blobs, started)));
+    let sources = sources(&store, &hub, blobs, started);
+    let pages = gateway.router(http::public(sources, tickets::routes(tickets)));
     lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
     // Ready only now: whoever asks the probe comes next.
     lifecycle.spawn("health", pass_on(store.health(), health));
@@ -136,6 +147,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
 async fn serve_internal(
     config: &Config,
     health: watch::Receiver<Health>,
+    api: &PartsLater,
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
@@ -144,7 +156,7 @@ async fn serve_internal(
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
     let listener = listener.await.map_err(cannot_listen(address))?;
     let at = listener.address().map_err(cannot_listen(address))?;
-    let pages = http::internal(health, scrape, lifecycle);
+    let pages = http::internal(health, scrape, api::routes(&config.api, api), lifecycle);
     lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
     info!(listen = %at, "serving probes and metrics");
     Ok(())

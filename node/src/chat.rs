@@ -3,8 +3,11 @@
 //! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
 //! every other node. Refusals carry codes; dialects spell them.
 
+mod moderation;
+mod posts;
 mod quotas;
 mod receipts;
+mod records;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -14,6 +17,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
+pub use crate::chat::posts::Post;
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 pub use crate::chat::rooms::Admitted;
@@ -133,6 +137,7 @@ impl Chat {
                 kind: draft.kind,
                 client_message_id: draft.client_message_id,
             }),
+            redacts: None,
         };
         let appended = self.append(append).await?;
         Ok(Reply::Sent {
@@ -218,6 +223,7 @@ impl Chat {
             client_message_id: None,
             origin: Some((asker.conn, None)),
             event: Event::RoomClosed { by: Some(by), reason },
+            redacts: None,
         };
         self.append(append).await?;
         Ok(Reply::Closed { room })

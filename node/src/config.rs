@@ -22,6 +22,7 @@ use crate::dialect;
 use crate::dialect::check::Faults;
 use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
+use crate::http::api::config as api;
 use crate::secret::Secret;
 use crate::store::config::{self as store, History};
 use crate::telemetry::logging;
@@ -56,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// How this node leaves.
     pub drain: Drain,
+    /// Who may use the server API.
+    pub api: api::Config,
     /// Where attachments are kept.
     pub blobs: blobs::Config,
     /// Which protocols are spoken.
@@ -115,6 +118,7 @@ impl Default for Config {
             heartbeat: gateway.heartbeat,
             limits: Limits::default(),
             drain: gateway.drain,
+            api: api::Config::default(),
             blobs: blobs::Config::default(),
             dialects: Dialects::default(),
             log: logging::Config::default(),
@@ -219,6 +223,7 @@ impl Config {
                 self.drain.seconds
             ));
         }
+        problems.extend(self.api.problems());
         problems.extend(self.blobs.problems());
         if self.auth.public_key_file.is_some() && self.link_secret().is_none() {
             problems.push(

@@ -230,7 +230,12 @@ impl Dialect {
     /// application's JSON in it is none.
     #[must_use]
     pub fn encode(&self, notice: &Notice) -> Option<Spoken> {
-        let (to, utterance) = self.server.get(&Occasion::of(notice))?;
+        if let Notice::Emitted { event, data } = notice {
+            let payload = RawValue::from_string(data.clone()).ok()?;
+            let frame = Arc::new(Frame::new(Arc::from(event.as_str()), payload));
+            return Some(Spoken { to: Audience::All, frame });
+        }
+        let (to, utterance) = self.server.get(&Occasion::of(notice)?)?;
         let frame = utterance.speak(&Words::of_notice(notice, &self.style))?;
         Some(Spoken { to: *to, frame })
     }

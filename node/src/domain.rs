@@ -13,6 +13,7 @@ pub mod command;
 pub mod event;
 pub mod id;
 pub mod message;
+pub mod moderation;
 pub mod notice;
 pub mod position;
 pub mod presence;

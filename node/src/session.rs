@@ -159,6 +159,7 @@ impl Session {
         }
         loop {
             tokio::select! {
+                () = self.peer.outbox.reviewed() => self.rooms.review(),
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
                 inbound = self.peer.inbox.recv() => match inbound {
                     Some(inbound) => self.take(inbound).await,

@@ -13,7 +13,7 @@ use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 38] = [
+pub const SETTINGS: [&str; 41] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
@@ -46,6 +46,9 @@ pub const SETTINGS: [&str; 38] = [
     "limits.status_per_minute",
     "drain.seconds",
     "drain.notice_seconds",
+    "api.keys",
+    "api.feed",
+    "api.feed_batches",
     "blobs.url",
     "blobs.secret",
     "dialects.dir",
@@ -141,6 +144,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     mistakes.extend(wrong_values);
     config.is_laptop = is_laptop;
     config.redis.history = config.history;
+    config.redis.history.feed_batches = config.api.feed_kept();
     config.blobs.aws = environment.aws();
     // A value that was taken out as wrong is not missing as well.
     let known: Vec<String> = mistakes.iter().map(|it| it.setting.clone()).collect();

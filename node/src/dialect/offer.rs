@@ -19,6 +19,7 @@ pub(super) enum Word {
     MessageClientId,
     MessageKind,
     Members,
+    MessageSeq,
     MessageText,
     Messages,
     Metadata,
@@ -60,6 +61,7 @@ impl Word {
             Self::Message => "message.id",
             Self::MessageClientId => "message.client_id",
             Self::MessageKind => "message.kind",
+            Self::MessageSeq => "message.seq",
             Self::MessageText => "message.text",
             Self::Metadata => "metadata",
             Self::Missed => "missed",
@@ -119,14 +121,17 @@ pub(super) enum Occasion {
     UsersListed,
     RoomUpdated,
     RoomClosed,
+    RoomReopened,
     RoomDeleted,
+    MessageEdited,
+    MessageDeleted,
     Notification,
     HistoryReset,
     TokenExpiring,
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -142,7 +147,10 @@ impl Occasion {
         Self::UsersListed,
         Self::RoomUpdated,
         Self::RoomClosed,
+        Self::RoomReopened,
         Self::RoomDeleted,
+        Self::MessageEdited,
+        Self::MessageDeleted,
         Self::Notification,
         Self::HistoryReset,
         Self::TokenExpiring,
@@ -165,22 +173,31 @@ impl Occasion {
             Self::UsersListed => "users.listed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
+            Self::RoomReopened => "room.reopened",
             Self::RoomDeleted => "room.deleted",
+            Self::MessageEdited => "message.edited",
+            Self::MessageDeleted => "message.deleted",
             Self::Notification => "notification",
             Self::HistoryReset => "history.reset",
             Self::TokenExpiring => "token.expiring",
         }
     }
 
-    pub(super) fn of(notice: &Notice) -> Self {
-        match notice {
+    /// `None`: no dialect has words for it.
+    pub(super) fn of(notice: &Notice) -> Option<Self> {
+        Some(match notice {
             Notice::Connected { .. } => Self::Connected,
             Notice::Entry(entry) => match entry.event {
                 Event::MessagePosted(_) => Self::MessagePosted,
                 Event::RoomUpdated { .. } => Self::RoomUpdated,
                 Event::RoomClosed { .. } => Self::RoomClosed,
+                Event::RoomReopened => Self::RoomReopened,
                 Event::RoomDeleted => Self::RoomDeleted,
+                Event::MessageEdited { .. } => Self::MessageEdited,
+                Event::MessageDeleted { .. } => Self::MessageDeleted,
+                Event::AccessChanged { .. } | Event::Erased => return None,
             },
+            Notice::Emitted { .. } => return None,
             Notice::TypingStarted { .. } => Self::TypingStarted,
             Notice::TypingStopped { .. } => Self::TypingStopped,
             Notice::Present { .. } => Self::RoomPresent,
@@ -195,14 +212,15 @@ impl Occasion {
             Notice::Notification { .. } => Self::Notification,
             Notice::HistoryReset { .. } => Self::HistoryReset,
             Notice::TokenExpiring { .. } => Self::TokenExpiring,
-        }
+        })
     }
 
     /// The names of an event on this occasion.
     pub(super) fn offer(self) -> Offer {
         use Word::{
-            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageText, Metadata, Nth,
-            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole, UserSide,
+            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageSeq, MessageText,
+            Metadata, Nth, Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole,
+            UserSide,
         };
         let (always, sometimes): (&[Word], &[Word]) = match self {
             Self::Connected => (&[User, UserName, UserRole, UserSide, Socket], &[]),
@@ -241,7 +259,11 @@ impl Occasion {
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
             }
-            Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::RoomReopened | Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::MessageEdited => {
+                (&[Room, Position, Seq, Nth, At, Message, MessageSeq, MessageText], &[])
+            }
+            Self::MessageDeleted => (&[Room, Position, Seq, Nth, At, Message, MessageSeq], &[]),
             Self::Notification => (&[Data], &[]),
             Self::HistoryReset => (&[Room, Position], &[]),
             Self::TokenExpiring => (&[ExpiresAt], &[]),
@@ -277,6 +299,7 @@ impl Word {
             | Self::Message
             | Self::MessageClientId
             | Self::MessageKind
+            | Self::MessageSeq
             | Self::MessageText
             | Self::Messages
             | Self::Metadata

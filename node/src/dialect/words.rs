@@ -6,6 +6,7 @@ use crate::dialect::json;
 use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
 use crate::domain::event::{Entry, Event};
+use crate::domain::id::MessageId;
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
@@ -110,6 +111,7 @@ impl<'a> Words<'a> {
             Notice::Read { message, reader } => {
                 words.shown(Word::Message, message).id(Word::User, reader.as_str())
             }
+            Notice::Emitted { .. } => words, // told as it is
             Notice::Notification { data } => words.with(Word::Data, Value::Json(data)),
             Notice::HistoryReset { room, position } => {
                 words.id(Word::Room, room.as_str()).with(Word::Position, Value::Position(*position))
@@ -222,6 +224,11 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn message(self, message: MessageId) -> Self {
+        let seq = message.position().seq.0;
+        self.shown(Word::Message, &message).with(Word::MessageSeq, Value::Number(seq))
+    }
+
     fn room(self, room: &'a RoomCard) -> Self {
         self.id(Word::Room, room.id.as_str())
             .free(Word::RoomName, &room.name)
@@ -277,7 +284,14 @@ impl<'a> Words<'a> {
                     None => words,
                 }
             }
-            Event::RoomDeleted => words,
+            Event::MessageEdited { message, text } => {
+                words.message(*message).free(Word::MessageText, text)
+            }
+            Event::MessageDeleted { message } => words.message(*message),
+            Event::RoomReopened
+            | Event::RoomDeleted
+            | Event::AccessChanged { .. }
+            | Event::Erased => words,
         }
     }
 }

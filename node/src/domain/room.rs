@@ -301,6 +301,29 @@ pub struct NewRoom {
     pub members: Vec<(UserId, MemberRole)>,
 }
 
+/// What is to change in a room's record; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoomChange {
+    /// What it is called.
+    pub name: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// Who may come in.
+    pub visibility: Option<Visibility>,
+    /// Whose agents may come in; `Some(None)`: nobody's.
+    pub department: Option<Option<String>>,
+    /// What the application keeps with it.
+    pub metadata: Option<Metadata>,
+}
+
+impl RoomChange {
+    /// Whether somebody who may come in now might not afterwards.
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        self.visibility == Some(Visibility::Private) || self.department.is_some()
+    }
+}
+
 impl NewRoom {
     /// A room that nobody describes: it is made by being joined.
     #[must_use]

@@ -94,6 +94,8 @@ struct Gauge {
     overflowed: Notify,
     /// Told when the connection is to end.
     dismissed: Notify,
+    /// Told when the connection may have lost a room.
+    reviewed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
 }
@@ -198,6 +200,16 @@ impl Outbox {
     /// Resolves once when the connection was dismissed. One waiter: the session.
     pub async fn dismissed(&self) {
         self.gauge.dismissed.notified().await;
+    }
+
+    /// Has the session ask again whether its user may be where it is.
+    pub fn review(&self) {
+        self.gauge.reviewed.notify_one();
+    }
+
+    /// Resolves once after [`Self::review`]. One waiter: the session.
+    pub async fn reviewed(&self) {
+        self.gauge.reviewed.notified().await;
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::domain::event::{Event, SharedEntry};
+use crate::domain::event::SharedEntry;
 use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
@@ -28,8 +28,9 @@ pub(crate) const MISSED_ENTRIES_MAX: u64 = 1000;
 
 #[derive(Debug)]
 enum Stage {
-    /// Is sent what it missed, page by page; `pending` was read already.
-    CatchingUp { pending: Vec<SharedEntry> },
+    /// Is sent what it missed, page by page; `pending` was read already. Then it is told who is
+    /// there, if it is new.
+    CatchingUp { pending: Vec<SharedEntry>, is_new: bool },
     /// Hears everything, and is still told who is there.
     Greeting { rest: Vec<Present> },
     /// Hears everything.
@@ -109,7 +110,7 @@ impl Watched {
         let missed = since.map(|it| last.seq.0.saturating_sub(it.seq.0));
         let since = since.filter(|_| missed.is_some_and(|it| it <= MISSED_ENTRIES_MAX));
         let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
-        let stage = Stage::CatchingUp { pending };
+        let stage = Stage::CatchingUp { pending, is_new: true };
         let members = self.roster.count_with(&listener.user);
         self.members.insert(listener.conn, Member { listener, after, stage });
         Attached {
@@ -142,6 +143,35 @@ impl Watched {
         }
     }
 
+    /// Lets whoever is meant (`None`: everybody) hear nothing more until their sessions have asked
+    /// again whether they may be here.
+    pub(crate) fn review(&mut self, user: Option<&UserId>) {
+        for member in self.members.values_mut() {
+            if user.is_some_and(|it| *it != member.listener.user) {
+                continue;
+            }
+            let is_new = match &member.stage {
+                Stage::CatchingUp { is_new, .. } => *is_new,
+                Stage::Greeting { .. } => true,
+                Stage::Live => false,
+            };
+            member.stage = Stage::CatchingUp { pending: Vec::new(), is_new };
+            member.listener.outbox.review();
+        }
+    }
+
+    /// A message was redacted: what is in memory of it goes.
+    pub(crate) fn redact(&mut self, by: &SharedEntry) {
+        self.tail.redact(by);
+        self.spelled.clear();
+        for member in self.members.values_mut() {
+            if let Stage::CatchingUp { pending, .. } = &mut member.stage {
+                // Read again when it is asked for.
+                pending.clear();
+            }
+        }
+    }
+
     /// Removes everyone: the room is gone.
     pub(crate) fn put_out(&mut self) {
         self.members.clear();
@@ -171,9 +201,9 @@ impl Watched {
                 let progress = self.greet(conn, topic, page, voice);
                 return Next::Answer(progress);
             }
-            Stage::CatchingUp { pending } if !pending.is_empty() => std::mem::take(pending),
-            Stage::CatchingUp { .. } if last <= member.after => {
-                let rest: Vec<_> = self.roster.present().collect();
+            Stage::CatchingUp { pending, .. } if !pending.is_empty() => std::mem::take(pending),
+            Stage::CatchingUp { is_new, .. } if last <= member.after => {
+                let rest: Vec<_> = self.roster.present().filter(|_| *is_new).collect();
                 member.stage = if rest.is_empty() { Stage::Live } else { Stage::Greeting { rest } };
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
@@ -195,7 +225,7 @@ impl Watched {
             // What the tail still had is in the log no more; live entries follow from the tail.
             member.after = self.tail.last().max(after);
         }
-        if let Stage::CatchingUp { pending } = &mut member.stage {
+        if let Stage::CatchingUp { pending, .. } = &mut member.stage {
             *pending = page.into_iter().filter(|it| after < it.position).collect();
         }
     }
@@ -332,10 +362,8 @@ impl Watched {
 }
 
 fn note_handed(handed: &mut Vec<(Position, UserId)>, entry: &SharedEntry, to: &UserId) {
-    let author = match &entry.event {
-        Event::MessagePosted(message) => &message.sender.id,
-        Event::RoomUpdated { .. } | Event::RoomClosed { .. } | Event::RoomDeleted => return,
-    };
+    let Some(message) = entry.event.message() else { return };
+    let author = &message.sender.id;
     let is_noted = handed.iter().rev().any(|(position, _)| *position == entry.position);
     if author == to || is_noted {
         return;

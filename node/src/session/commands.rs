@@ -265,7 +265,8 @@ impl Session {
                         self.leave_room(actor, other).await?;
                     }
                 }
-                self.rooms.enter(&room, dialect);
+                let is_admitted = admitted.head.is_none_or(|it| attached.position <= it);
+                self.rooms.enter(&room, dialect, is_admitted);
                 Ok(Reply::Joined {
                     room: admitted.card,
                     position: attached.position,

@@ -38,6 +38,14 @@ impl Session {
         else {
             return Progress::Gone;
         };
+        match self.parts.chat.is_banned(&listener.user).await {
+            Ok(false) => (),
+            Ok(true) => {
+                self.peer.outbox.dismiss();
+                return Progress::Gone;
+            }
+            Err(_unavailable) => return Progress::Later,
+        }
         match self.parts.hub.attach(topic, listener, None).await {
             Ok(_) => {
                 let progress = self.parts.hub.next(topic, self.peer.conn).await;

@@ -114,15 +114,16 @@ impl Rooms {
         self.joined.keys().find(|room| message.is_in(room))
     }
 
-    /// The connection is in the room now, and pulls from it.
-    pub(super) fn enter(&mut self, room: &RoomId, dialect: DialectId) {
+    /// The connection is in the room now, and pulls from it; `is_admitted`: nothing has happened
+    /// there since the user was let in.
+    pub(super) fn enter(&mut self, room: &RoomId, dialect: DialectId, is_admitted: bool) {
         let Some(user) = &self.user else { return };
         let joined = Joined { dialect, is_seated: true, typing_told: None };
         let before = self.joined.insert(room.clone(), joined);
         if !before.is_some_and(|it| it.is_seated) {
             self.directory.enter(room, user);
         }
-        self.pull_later(Topic::Room(room.clone()), Duration::ZERO, true);
+        self.pull_later(Topic::Room(room.clone()), Duration::ZERO, is_admitted);
     }
 
     /// The connection hears the room from now on, and nobody sees the user there.
@@ -169,6 +170,14 @@ impl Rooms {
             (true, true) | (false, false) => (),
         }
         self.is_listed = is_listed;
+    }
+
+    /// In some room the user's right to be there may have changed: each is entered anew.
+    pub(super) fn review(&mut self) {
+        let rooms: Vec<RoomId> = self.joined.keys().cloned().collect();
+        for room in rooms {
+            self.pull_later(Topic::Room(room), Duration::ZERO, false);
+        }
     }
 
     /// Resolves when a topic may be asked for its next page: the outbox has room for it.

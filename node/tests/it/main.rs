@@ -8,7 +8,9 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod api;
 mod case;
+mod contract;
 mod desk;
 mod drain;
 mod harness;
@@ -27,5 +29,6 @@ mod rooms;
 mod scenes;
 mod slow;
 mod ticket;
+mod tickets_http;
 mod tokens;
 mod typing;

@@ -311,11 +311,12 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
             kind: "text".to_owned(),
             client_message_id,
         }),
+        redacts: None,
     }
 }
 
 pub(crate) fn event(room: &RoomId, event: Event) -> Append {
-    Append { room: room.clone(), sender: None, client_message_id: None, origin: None, event }
+    Append::of_application(room, event)
 }
 
 /// The text of a message's entry.

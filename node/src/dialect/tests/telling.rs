@@ -58,7 +58,10 @@ fn notices() -> Vec<Notice> {
         entry(message("a")),
         entry(Event::RoomUpdated { metadata: "{}".to_owned() }),
         entry(Event::RoomClosed { by: Some(user.clone()), reason: Some("end".to_owned()) }),
+        entry(Event::RoomReopened),
         entry(Event::RoomDeleted),
+        entry(Event::MessageEdited { message: id(), text: "b".to_owned() }),
+        entry(Event::MessageDeleted { message: id() }),
         Notice::TypingStarted { room: room.clone(), user: user.clone() },
         Notice::TypingStopped { room: room.clone(), user: user.clone() },
         Notice::Present { room: room.clone(), user: user.clone(), status },
@@ -120,7 +123,7 @@ fn every_name_that_templates_may_use_has_a_value() {
     };
     let (notices, style) = (notices(), Style::default());
     for occasion in Occasion::ALL {
-        let notice = notices.iter().find(|it| Occasion::of(it) == occasion).unwrap();
+        let notice = notices.iter().find(|it| Occasion::of(it) == Some(occasion)).unwrap();
         check(&Words::of_notice(notice, &style), occasion.offer(), occasion.as_str());
     }
     for deed in Deed::ALL {
@@ -202,6 +205,44 @@ fn a_conversation_hears_each_thing_in_its_words() {
 }
 
 #[test]
+fn a_redaction_is_told_in_each_protocols_manner() {
+    let (dialects, id) = (Dialects::builtin(), id());
+    let edited = entry(Event::MessageEdited { message: id, text: "<b>".to_owned() });
+    let deleted = entry(Event::MessageDeleted { message: id });
+    let check = |name: &str, expected: [String; 2]| {
+        let dialect = dialects.get(dialects.by_name(name).unwrap());
+        assert_eq!([told_by(dialect, &edited), told_by(dialect, &deleted)], expected);
+    };
+    let at = "2024-01-15T10:30:00.123Z";
+    check(
+        "conversation",
+        [
+            format!(
+                r#"all message:updated {{"id":"{id}","conversationId":"c1","content":"<b>","updatedAt":"{at}"}}"#
+            ),
+            format!(r#"all message:deleted {{"id":"{id}","conversationId":"c1"}}"#),
+        ],
+    );
+    check(
+        "desk",
+        [
+            r#"all messageUpdated {"chat_id":7,"chatGroupId":"c1","chat_message":"&lt;b&gt;"}"#
+                .into(),
+            r#"all messageDeleted {"chat_id":7,"chatGroupId":"c1"}"#.into(),
+        ],
+    );
+    check(
+        "ticket",
+        [
+            format!(
+                r#"all message_updated {{"ticketId":"c1","data":{{"id":"{id}","message":"&lt;b&gt;"}}}}"#
+            ),
+            format!(r#"all message_deleted {{"ticketId":"c1","data":{{"id":"{id}"}}}}"#),
+        ],
+    );
+}
+
+#[test]
 fn what_the_application_gave_is_handed_on_as_it_is() {
     let dialects = Dialects::builtin();
     let check = |notice: Notice, expected: &str| assert_eq!(told(&dialects, &notice), expected);
@@ -221,6 +262,15 @@ fn what_the_application_gave_is_handed_on_as_it_is() {
         entry(Event::RoomClosed { by: None, reason: None }),
         &format!(r#"all conversation:updated {{"id":"c1","status":"closed",{end}"#),
     );
+    check(
+        entry(Event::RoomReopened),
+        &format!(r#"all conversation:updated {{"id":"c1","status":"open",{end}"#),
+    );
+    check(entry(Event::AccessChanged { user: None }), "nothing");
+    check(entry(Event::Erased), "nothing");
+    let emitted = |data: &str| Notice::Emitted { event: "x:y".to_owned(), data: data.to_owned() };
+    check(emitted(r#"{"a": 1.50}"#), r#"all x:y {"a": 1.50}"#);
+    check(emitted("{"), "nothing");
     for data in [r#"{"id":"n1", "x":[null]}"#, "5", "\"text\""] {
         let notice = Notice::Notification { data: data.to_owned() };
         check(notice, &format!("all notification:new {data}"));
