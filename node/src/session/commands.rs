@@ -26,30 +26,28 @@ use crate::session::metrics::{self, Metrics};
 use crate::session::rooms::Pull;
 use crate::session::{Session, limits};
 
-/// What a client whose inbox is full should wait.
-const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
-
 /// How long a status waits for its user to be known to Redis.
 const REGISTRATION_MAX: Duration = Duration::from_secs(3);
 
 impl Session {
     /// Carries out one event and answers it.
-    pub(super) async fn event(&mut self, packet: &str, ack: Option<AckId>) {
+    pub(super) async fn event(&mut self, packet: Box<str>, ack: Option<AckId>) {
         let started = Instant::now();
-        let (dialect, event, result) =
-            match self.parts.dialects.decode(&self.peer.namespace, packet) {
-                Ok(request) => {
-                    let (dialect, event) = (request.dialect, Arc::clone(&request.event));
-                    self.stand(dialect).await;
-                    let result = self.limited(request).await;
-                    (dialect, Some(event), result)
-                }
-                Err(Malformed { dialect, event, refusal }) => {
-                    let dialect = dialect.unwrap_or(self.dialect);
-                    let limit = self.take_event(dialect);
-                    (dialect, event, Err(limit.err().unwrap_or(refusal)))
-                }
-            };
+        let decoded = self.parts.dialects.decode(&self.peer.namespace, &packet);
+        drop(packet); // it may hold megabytes, and what it asks for takes its time
+        let (dialect, event, result) = match decoded {
+            Ok(request) => {
+                let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                self.stand(dialect).await;
+                let result = self.limited(request).await;
+                (dialect, Some(event), result)
+            }
+            Err(Malformed { dialect, event, refusal }) => {
+                let dialect = dialect.unwrap_or(self.dialect);
+                let limit = self.take_event(dialect);
+                (dialect, event, Err(limit.err().unwrap_or(refusal)))
+            }
+        };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
         metrics::counted(&label, result.as_ref().err(), started.elapsed());
         let parts = Arc::clone(&self.parts);
@@ -74,12 +72,11 @@ impl Session {
         }
     }
 
-    /// An event that found the inbox full was not kept; its client is told so.
-    pub(super) fn overflowed(&self, ack: Option<AckId>) {
-        let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
+    /// An event that the gateway did not keep; its client is told so.
+    pub(super) fn turned_away(&self, refusal: &Refusal, ack: Option<AckId>) {
         let label = Arc::from(Metrics::OTHER);
-        metrics::counted(&label, Some(&refusal), Duration::ZERO);
-        self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, ack);
+        metrics::counted(&label, Some(refusal), Duration::ZERO);
+        self.refuse(self.parts.dialects.get(self.dialect), None, refusal, ack);
     }
 
     fn answer(&self, dialect: &Dialect, event: &str, reply: &Reply, ack: Option<AckId>) {
