@@ -24,6 +24,8 @@ mod redis_down;
 mod refusals;
 mod repair;
 mod resume;
+mod rooms;
+mod scenes;
 mod slow;
 mod ticket;
 mod tokens;
