@@ -45,12 +45,12 @@ const desk = {
       { user: String(userId), room: String(chatGroupId), active: false },
     ],
     "userJoined": ({ userId, chatGroupId }) => [
-      "notice",
-      { room: String(chatGroupId), text: `${userId} has joined.` },
+      "presence",
+      { user: String(userId), room: String(chatGroupId), status: "online" },
     ],
     "userLeft": ({ userId, chatGroupId }) => [
-      "notice",
-      { room: String(chatGroupId), text: `${userId} has left.` },
+      "presence",
+      { user: String(userId), room: String(chatGroupId), status: "offline" },
     ],
     "updateChatGroups": ({ action, chatGroupId }) =>
       action === "closed" && ["notice", { room: String(chatGroupId), text: "The chat is closed." }],
