@@ -44,18 +44,20 @@ async fn download(url: &Value) -> reqwest::Response {
 #[tokio::test]
 async fn everybody_hears_of_a_file_and_its_link_opens_it() {
     let cluster = Cluster::of_two().await;
+    // More than any event without files may have.
+    let large = vec![b'x'; 3 * MIB];
     for (round, polling) in [(1, false), (2, true)] {
         let mut ann = enter(&cluster, 0, "ann", polling).await;
         let mut vic = enter(&cluster, 1, "vic", !polling).await;
         let mut bob = cluster.join(1, "bob", "1").await;
-        let files = [file("<a>.png", "image/png", PNG), file("b.txt", "", b"hello")];
+        let files = [file("<a>.png", "image/png", PNG), file("b.txt", "", &large)];
         let ack = ann.ok("send_message", message("", &files)).await;
         let heard = ann.expect("new_message").await;
         assert_eq!((&heard["data"]["id"], &heard["data"]["message"]), (&ack["id"], &json!("")));
         let told = &heard["data"]["attachments"];
         for (file, name, media_type, bytes) in [
             (&told[0], "&lt;a&gt;.png", "image/png", PNG),
-            (&told[1], "b.txt", "text/plain", b"hello"),
+            (&told[1], "b.txt", "text/plain", &large),
         ] {
             let shown = [&file["name"], &file["type"], &file["size"]];
             assert_eq!(shown, [&json!(name), &json!(media_type), &json!(bytes.len())]);
@@ -71,7 +73,7 @@ async fn everybody_hears_of_a_file_and_its_link_opens_it() {
         assert_eq!(told.as_array().unwrap().len(), 2);
         let at_vic = &vic.expect("new_message").await["data"]["attachments"];
         assert_eq!(at_vic[0]["id"], told[0]["id"]);
-        assert_eq!(download(&at_vic[1]["url"]).await.text().await.unwrap(), "hello");
+        assert_eq!(download(&at_vic[1]["url"]).await.bytes().await.unwrap(), large);
         assert_eq!(
             bob.expect("message:new").await["content"],
             "",
