@@ -192,6 +192,7 @@ pub struct Dialect {
     name: Arc<str>,
     namespaces: Vec<Arc<str>>,
     rates: Rates,
+    needs_token: bool,
     has_standing_rooms: bool,
     rules: Rules,
     style: Style,
@@ -218,6 +219,12 @@ impl Dialect {
     #[must_use]
     pub fn rates(&self) -> Rates {
         self.rates
+    }
+
+    /// Whether its clients show their token when they connect, and not later.
+    #[must_use]
+    pub fn needs_token(&self) -> bool {
+        self.needs_token
     }
 
     /// Whether its users hear their own room and those of their departments without joining.

@@ -16,6 +16,7 @@ mod rooms;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{Instrument, debug, debug_span};
 
@@ -87,7 +88,8 @@ impl Sessions {
     /// blocks; the session runs as a task of its own.
     ///
     /// # Errors
-    /// The CONNECT does not say what its dialect asks for, or contradicts the token.
+    /// The CONNECT does not say what its dialect asks for, contradicts the token, or has none where
+    /// its dialect wants one at once.
     pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
         let session = Session::new(Arc::clone(&self.parts), peer)?;
@@ -115,14 +117,21 @@ struct Session {
 impl Session {
     fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
         let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
-        let dialect = named
+        let shown = named
             .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
-            .or_else(|| parts.dialects.only_one(&peer.namespace))
-            .unwrap_or(parts.config.dialect);
+            .or_else(|| parts.dialects.only_one(&peer.namespace));
+        let dialect = shown.unwrap_or(parts.config.dialect);
         let mut identity = peer.identity.take();
         let payload = peer.greeting.take();
         let payload = payload.as_ref().map(|it| &**it.expose());
         let greeting = parts.dialects.greeting(dialect, payload)?;
+        if let (None, Some(greeting)) = (&identity, &greeting) {
+            identity = parts.auth.take_at_word(&greeting.claims);
+            peer.known.store(identity.is_some(), Ordering::Relaxed);
+        }
+        if identity.is_none() && shown.is_some_and(|it| parts.dialects.get(it).needs_token()) {
+            return Err(Refusal::AuthRequired);
+        }
         if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
             let user = &mut identity.actor.participant;
             greeting.claims.check(user)?;

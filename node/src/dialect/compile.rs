@@ -83,6 +83,7 @@ impl<'t> Compiler<'_, 't> {
         let namespaces = self.namespaces(&mut file);
         let rules = self.rules(&mut file);
         let style = Style { ids: rules.ids, escapes: self.escapes(&mut file) };
+        let needs_token = file.flag(self.check, "token_first").unwrap_or(false);
         let has_standing_rooms = file.flag(self.check, "standing_rooms").unwrap_or(false);
         let rates = self.rates(&mut file);
         let codes = self.codes(&mut file);
@@ -117,6 +118,7 @@ impl<'t> Compiler<'_, 't> {
             name,
             namespaces,
             rates,
+            needs_token,
             has_standing_rooms,
             rules,
             style,

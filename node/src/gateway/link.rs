@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{SetOnce, watch};
 
-use crate::auth::Credentials;
+use crate::gateway::credentials::Shown;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
 
@@ -20,8 +20,8 @@ use crate::gateway::transport::Transport;
 pub(super) struct Link {
     /// Where the client is.
     pub(super) address: IpAddr,
-    /// The tokens of the handshake request; those of a CONNECT packet are added later.
-    pub(super) credentials: Credentials,
+    /// What the handshake request showed.
+    pub(super) shown: Shown,
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
     /// The connection that carries the session once it is a WebSocket.
@@ -121,10 +121,10 @@ impl Links {
 
     /// A new session of the engine.
     #[must_use]
-    pub(super) fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
+    pub(super) fn open(self: &Arc<Self>, address: IpAddr, shown: Shown) -> Arc<Link> {
         Arc::new(Link {
             address,
-            credentials,
+            shown,
             flow: Arc::default(),
             websocket: SetOnce::new(),
             session: OnceLock::new(),
@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_session_leaves_nothing_behind() {
         let links = Arc::new(Links::default());
-        let link = links.open("192.0.2.1".parse().unwrap(), Credentials::default());
+        let link = links.open("192.0.2.1".parse().unwrap(), Shown::default());
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

@@ -26,4 +26,5 @@ mod resume;
 mod slow;
 mod ticket;
 mod tokens;
+mod trust;
 mod typing;
