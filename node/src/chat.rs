@@ -16,6 +16,7 @@ use tracing::{debug, info};
 
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
+pub use crate::chat::rooms::Admitted;
 use crate::clock;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
@@ -27,7 +28,7 @@ use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Actor, Participant, Role};
-use crate::domain::room::{RoomPolicy, RoomState};
+use crate::domain::room::{NewRoom, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
@@ -52,6 +53,9 @@ pub struct Chat {
 
 /// Users of a list, beside the asker.
 const LISTED_USERS_MAX: usize = 200;
+
+/// Rooms that one user may make: they stay until somebody deletes them.
+const ROOMS_MADE: Limit = Limit { times: 10, per: Duration::from_secs(60) };
 
 /// Who asks, on which connection, and how often the user may.
 #[derive(Debug, Clone, Copy)]
@@ -80,13 +84,33 @@ impl Chat {
         Self { store: store.clone(), policy: config.policy, quotas, reads }
     }
 
-    /// Whether the actor may hear the room, and whether it is open. Under the open policy, or with a grant in the token,
-    /// an unknown room is made.
+    /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
+    /// in the token, an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
-    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<RoomState, Refusal> {
+    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<Admitted, Refusal> {
         rooms::admit(&self.store, self.policy, actor, room).await
+    }
+
+    /// What is told of a room; of one that nobody has described, its id.
+    ///
+    /// # Errors
+    /// No such room, or Redis could not be asked.
+    pub async fn room(&self, room: &RoomId) -> Result<RoomCard, Refusal> {
+        let record = self.store.room(room).await.map_err(unavailable)?;
+        record.map(|it| it.room.card(room)).ok_or(Refusal::RoomNotFound)
+    }
+
+    /// Makes a room with an id of its own, in which the asker is a member.
+    ///
+    /// # Errors
+    /// Too often, or Redis could not be asked.
+    pub async fn create_room(&self, asker: Asker<'_>, new: NewRoom) -> Result<Reply, Refusal> {
+        let asker = Asker { limit: Some(ROOMS_MADE), ..asker };
+        self.quotas.take(&self.store, asker, "rooms").await?;
+        let room = rooms::create(&self.store, asker.actor, new).await?;
+        Ok(Reply::Created { room })
     }
 
     /// Stores a message of a room that the connection has joined.

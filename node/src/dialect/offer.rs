@@ -30,6 +30,9 @@ pub(super) enum Word {
     Resumed,
     RetryAfterMs,
     Room,
+    RoomDescription,
+    RoomName,
+    RoomVisibility,
     Seq,
     Socket,
     Status,
@@ -66,6 +69,9 @@ impl Word {
             Self::Resumed => "resumed",
             Self::RetryAfterMs => "error.retry_after_ms",
             Self::Room => "room",
+            Self::RoomDescription => "room.description",
+            Self::RoomName => "room.name",
+            Self::RoomVisibility => "room.visibility",
             Self::Seq => "seq",
             Self::Socket => "socket",
             Self::Status => "status",
@@ -258,6 +264,7 @@ impl Word {
             Self::UserSide => &["client", "agent"],
             Self::UserRole => &["user", "client", "volunteer", "agent", "admin"],
             Self::Status => &["online", "away", "busy", "offline"],
+            Self::RoomVisibility => &["public", "private"],
             Self::At
             | Self::Code
             | Self::Data
@@ -281,6 +288,8 @@ impl Word {
             | Self::Resumed
             | Self::RetryAfterMs
             | Self::Room
+            | Self::RoomDescription
+            | Self::RoomName
             | Self::Seq
             | Self::Socket
             | Self::Total
@@ -297,9 +306,22 @@ impl Word {
 impl Deed {
     /// The names of the answer yes.
     pub(super) fn offer(self) -> Offer {
-        use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
+        use Word::{
+            At, Message, Missed, Position, Resumed, Room, RoomDescription, RoomName,
+            RoomVisibility, Seq, Status,
+        };
         let always: &[Word] = match self {
-            Self::Join => &[Room, Position, Resumed, Missed, Word::Members],
+            Self::Join => &[
+                Room,
+                RoomName,
+                RoomDescription,
+                RoomVisibility,
+                Position,
+                Resumed,
+                Missed,
+                Word::Members,
+            ],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],

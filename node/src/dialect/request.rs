@@ -15,6 +15,7 @@ use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::role::{Side, display_name};
+use crate::domain::room::{RoomProblem, Visibility, room_description, room_name};
 
 /// How a dialect spells ids that are whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,6 +57,9 @@ pub(super) const EVENTS_DEFAULT: Limit = Limit { times: 50, per: Duration::from_
 #[derive(Debug, Clone, Default)]
 pub(super) struct Given {
     pub(super) room: Option<RoomId>,
+    pub(super) room_name: Option<String>,
+    pub(super) room_description: Option<String>,
+    pub(super) room_visibility: Option<Visibility>,
     pub(super) since: Option<Since>,
     pub(super) message: Option<MessageId>,
     pub(super) text: Option<String>,
@@ -79,6 +83,14 @@ impl Given {
     pub(super) fn take(&mut self, name: Asked, json: &str, rules: Rules) -> Result<(), Problem> {
         match name {
             Asked::Room => self.room = Some(id(json, rules, RoomId::parse)?),
+            Asked::RoomName => self.room_name = Some(described(room_name(&text(json)?))?),
+            Asked::RoomDescription => {
+                self.room_description = Some(described(room_description(&text(json)?))?);
+            }
+            Asked::RoomVisibility => {
+                let visibility = Visibility::parse(&text(json)?);
+                self.room_visibility = Some(visibility.ok_or("must be public or private")?);
+            }
             Asked::Since => self.since = Some(since(json)?),
             Asked::Message => self.message = Some(message_id(&text(json)?)?),
             Asked::MessageText => self.text = Some(message_text(&text(json)?, rules.text_max)?),
@@ -126,6 +138,11 @@ fn id<I>(json: &str, rules: Rules, parse: fn(&str) -> Result<I, IdProblem>) -> R
     let is_number = rules.ids == Ids::Numbers && json::whole(json).is_some();
     let text = if is_number { Cow::Borrowed(json) } else { text(json)? };
     parse(&text).map_err(|problem| problem.to_string().into())
+}
+
+/// The problem behind the client's own name of the field.
+fn described(text: Result<String, RoomProblem>) -> Result<String, Problem> {
+    text.map_err(|problem| problem.to_string().into())
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {

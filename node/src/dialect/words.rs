@@ -12,6 +12,7 @@ use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
+use crate::domain::room::RoomCard;
 use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
@@ -122,10 +123,11 @@ impl<'a> Words<'a> {
         match reply {
             Reply::Joined { room, position, resumed, missed, members } => words
                 .with(Word::Members, Value::Number(*members))
-                .id(Word::Room, room.as_str())
+                .room(room)
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
                 .with(Word::Missed, Value::Number(*missed)),
+            Reply::Created { room } => words.room(room),
             Reply::Left { room } | Reply::Closed { room } => words.id(Word::Room, room.as_str()),
             Reply::Sent { message, room, position, at } => words
                 .shown(Word::Message, message)
@@ -218,6 +220,13 @@ impl<'a> Words<'a> {
             Some(number) => self.with(word, Value::Number(number)),
             None => self.text(word, id),
         }
+    }
+
+    fn room(self, room: &'a RoomCard) -> Self {
+        self.id(Word::Room, room.id.as_str())
+            .free(Word::RoomName, &room.name)
+            .free(Word::RoomDescription, &room.description)
+            .text(Word::RoomVisibility, room.visibility.as_str())
     }
 
     fn user(self, user: &'a Participant) -> Self {

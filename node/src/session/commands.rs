@@ -18,7 +18,7 @@ use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
-use crate::domain::room::RoomState;
+use crate::domain::room::{NewRoom, RoomState};
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
 use crate::hub::outbox::{AckId, Outgoing};
@@ -117,7 +117,8 @@ impl Session {
             Command::Join { .. } | Command::Leave { .. } => {
                 self.buckets.take_join(&self.parts.config)?;
             }
-            Command::Send(_)
+            Command::CreateRoom { .. }
+            | Command::Send(_)
             | Command::Close { .. }
             | Command::History { .. }
             | Command::Users { .. }
@@ -152,6 +153,12 @@ impl Session {
         }
         match command {
             Command::Join { room, since } => self.join((dialect, terms), &actor, room, since).await,
+            Command::CreateRoom { name, description, visibility } => {
+                let mut new = NewRoom::plain(visibility);
+                new.room.name = Some(name);
+                new.room.description = description;
+                self.parts.chat.create_room(self.asker(&actor, None), new).await
+            }
             Command::Leave { room } => self.leave_room(&actor, room).await,
             Command::Send(draft) => self.send(dialect, &actor, draft).await,
             Command::Close { room, reason } => self.close(&actor, room, reason).await,
@@ -243,8 +250,8 @@ impl Session {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
-        let state = self.parts.chat.admit(actor, &room).await?;
-        if terms.needs_open && state == RoomState::Closed {
+        let admitted = self.parts.chat.admit(actor, &room).await?;
+        if terms.needs_open && admitted.state == RoomState::Closed {
             return Err(Refusal::RoomClosed);
         }
         let topic = Topic::Room(room.clone());
@@ -260,7 +267,7 @@ impl Session {
                 }
                 self.rooms.enter(&room, dialect);
                 Ok(Reply::Joined {
-                    room,
+                    room: admitted.card,
                     position: attached.position,
                     resumed: attached.resumed,
                     missed: attached.missed,
@@ -286,7 +293,7 @@ impl Session {
         match (self.rooms.has(room), needs_join) {
             (true, _) => Ok(()),
             (false, true) => Err(Refusal::NotAMember),
-            (false, false) => self.parts.chat.admit(actor, room).await.map(|_state| ()),
+            (false, false) => self.parts.chat.admit(actor, room).await.map(|_admitted| ()),
         }
     }
 

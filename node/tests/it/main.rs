@@ -23,6 +23,7 @@ mod redis_down;
 mod refusals;
 mod repair;
 mod resume;
+mod rooms;
 mod slow;
 mod ticket;
 mod tokens;

@@ -17,6 +17,7 @@ use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Participant, Role};
+use crate::domain::room::RoomCard;
 use crate::domain::time::Timestamp;
 
 pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
@@ -82,8 +83,9 @@ fn users() -> Vec<(Participant, Status)> {
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
+        Deed::Create => Reply::Created { room: RoomCard::plain(&room()) },
         Deed::Join => Reply::Joined {
-            room: room(),
+            room: RoomCard::plain(&room()),
             position: position(),
             resumed: true,
             missed: 3,
