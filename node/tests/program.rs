@@ -110,6 +110,8 @@ fn dialects_can_be_listed_shown_and_checked() {
         text(&output.stdout)
     };
     assert!(done(&["dialects", "list"]).contains("conversation on /\n"));
+    let sixth = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/dialects/classroom.toml");
+    done(&["dialects", "check", sixth]);
     let shown = done(&["dialects", "show", "conversation"]);
     let file = folder.path().join("conversation.toml");
     std::fs::write(&file, &shown).unwrap();
