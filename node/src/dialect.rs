@@ -13,6 +13,7 @@ mod json;
 mod offer;
 mod pattern;
 mod request;
+mod set;
 mod shape;
 pub mod source;
 mod template;
@@ -31,6 +32,7 @@ use crate::dialect::forms::Forms;
 use crate::dialect::offer::Occasion;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Given, Rules};
+pub use crate::dialect::set::DialectSet;
 use crate::dialect::template::Template;
 use crate::dialect::words::{Style, Words};
 use crate::domain::claims::Claims;
@@ -60,6 +62,12 @@ impl Frame {
     #[must_use]
     pub fn new(event: Arc<str>, payload: Box<RawValue>) -> Self {
         Self { event, payload, ready: Forms::default() }
+    }
+
+    /// Whether it says the same, whoever's words it is in.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.event == other.event && self.payload.get() == other.payload.get()
     }
 
     /// The bytes that a gateway writes for this event on `namespace`: made by `write` for the
@@ -225,6 +233,14 @@ impl Dialect {
     #[must_use]
     pub fn needs_token(&self) -> bool {
         self.needs_token
+    }
+
+    /// Whether it tells members of a room, or agents who see to it, what happens there while they
+    /// are elsewhere.
+    #[must_use]
+    pub fn tells_news(&self) -> bool {
+        let news = [Occasion::RoomNews, Occasion::RoomEnded, Occasion::RoomRaised];
+        news.iter().any(|it| self.server.contains_key(it))
     }
 
     /// Whether its users hear their own room and those of their departments without joining.

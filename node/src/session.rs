@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod pulling;
 mod rooms;
+mod stats;
 mod users;
 
 use std::sync::Arc;
@@ -22,18 +23,19 @@ use tracing::{Instrument, debug, debug_span};
 
 use crate::auth::{Authenticator, Identity};
 use crate::chat::Chat;
-use crate::dialect::{DialectId, Dialects, Request};
+use crate::dialect::{DialectId, DialectSet, Dialects, Request};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
-use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
+use crate::hub::{Change, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
+use crate::session::stats::Watching;
 
 /// What every session needs to know.
 #[derive(Debug, Clone)]
@@ -105,12 +107,16 @@ struct Session {
     /// What the CONNECT asked for, until it is carried out.
     greeting: Option<Request>,
     identity: Option<Identity>,
-    /// The dialect of events about the user.
+    /// The dialect that was used last; before any was, that of the handshake.
     dialect: DialectId,
+    /// The dialects that were used so far.
+    used: DialectSet,
     buckets: Buckets,
     rooms: Rooms,
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
+    /// The figures that an admin has asked for.
+    stats: Option<Watching>,
     guard: Guard,
 }
 
@@ -138,11 +144,21 @@ impl Session {
             user.name_if_unnamed(greeting.claims.name.as_deref());
         }
         let expires_at = identity.as_ref().map(|it| it.expires_at);
-        let guard = Guard::new(peer.outbox.clone(), expires_at);
+        let guard = Guard::new(peer.outbox.clone(), expires_at, dialect);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
-        let buckets = Buckets::default();
-        let is_standing = false;
-        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, is_standing, guard })
+        Ok(Self {
+            parts,
+            peer,
+            greeting,
+            identity,
+            dialect,
+            used: DialectSet::default(),
+            buckets: Buckets::default(),
+            rooms,
+            is_standing: false,
+            stats: None,
+            guard,
+        })
     }
 
     async fn run(mut self) {
@@ -169,6 +185,7 @@ impl Session {
         loop {
             tokio::select! {
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
+                stats = stats::changed(&mut self.stats) => self.tell_stats(stats),
                 inbound = self.peer.inbox.recv() => match inbound {
                     Some(inbound) => self.take(inbound).await,
                     None => return,
@@ -188,14 +205,35 @@ impl Session {
     fn welcome(&mut self) {
         let Some(identity) = &self.identity else { return };
         let user = identity.actor.participant.clone();
-        self.rooms.connect(&user, self.dialect);
+        self.rooms.connect(&user, self.dialects());
         let socket = self.peer.socket.clone();
         self.tell(&Notice::Connected { user, socket });
     }
 
+    /// In whose words the connection is told about its user: in those that it has used so far.
+    fn dialects(&self) -> DialectSet {
+        if self.used.is_empty() { DialectSet::of(self.dialect) } else { self.used }
+    }
+
+    /// The connection uses this dialect: it hears what that brings along, and of its user in its
+    /// words too.
+    async fn speak(&mut self, dialect: DialectId) {
+        self.stand(dialect).await;
+        self.dialect = dialect;
+        if self.used.contains(dialect) {
+            return;
+        }
+        self.used.insert(dialect);
+        self.guard.speak(self.used);
+        if let Some(topic) = self.rooms.speak(self.used) {
+            let change = Change::Dialects(self.used);
+            self.parts.hub.change(&topic, self.peer.conn, change).await;
+        }
+    }
+
     /// Tells this connection something about itself.
     fn tell(&self, notice: &Notice) {
-        if let Some(spoken) = self.parts.dialects.get(self.dialect).encode(notice) {
+        for spoken in self.parts.dialects.encode(self.dialects(), notice) {
             self.push(Outgoing::Event(spoken.frame));
         }
     }

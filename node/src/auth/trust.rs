@@ -34,7 +34,7 @@ pub(crate) fn identity(claims: &Claims) -> Option<Identity> {
         Some(Side::Client) | None => Role::User,
     };
     let actor = Actor {
-        participant: Participant { id, name, role },
+        participant: Participant { id, name, role, full_name: None },
         grants: vec![Grant::Prefix(String::new())],
         departments: Vec::new(),
     };

@@ -87,7 +87,8 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
         return Err(AuthFailure::Invalid);
     }
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
     Ok(Identity { actor, expires_at: Timestamp(u64::MAX) })
 }

@@ -10,6 +10,7 @@
 
 mod case;
 mod desk;
+mod desk_lists;
 mod drain;
 mod harness;
 mod heartbeat;
@@ -24,6 +25,7 @@ mod refusals;
 mod repair;
 mod resume;
 mod rooms;
+mod sixth;
 mod slow;
 mod ticket;
 mod tokens;

@@ -9,7 +9,7 @@ use crate::dialect::{Dialect, Dialects, Terms};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::notice::Notice;
-use crate::domain::presence::Status;
+use crate::domain::presence::{Shown, Status};
 use crate::domain::quota::Limit;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Participant, Role, Side};
@@ -24,7 +24,7 @@ fn room() -> RoomId {
 
 fn agent() -> Participant {
     let id = UserId::parse("123").unwrap();
-    Participant { id, name: "Jo Ann <b> D'oe".to_owned(), role: Role::Agent }
+    Participant { id, name: "Jo Ann <b> D'oe".to_owned(), role: Role::Agent, full_name: None }
 }
 
 fn entry(event: Event) -> Notice {
@@ -100,7 +100,10 @@ fn every_event_to_a_client_is_in_its_words_and_safe_in_a_page() {
         &entry(Event::RoomClosed { by: None, reason: None }),
         r#"all updateChatGroups {"action":"closed","chatGroupId":456,"timestamp":"2024-01-15T10:30:00.123Z"}"#,
     );
-    let listed = Notice::Listed { users: vec![(agent(), Status::Busy)], at: AT };
+    let listed = Notice::Listed {
+        users: vec![Shown { user: agent(), status: Status::Busy, at: AT }],
+        at: AT,
+    };
     check(
         &listed,
         r#"all onlineUsersUpdate {"onlineUsers":[{"userId":123,"userType":"agent","lastSeen":"2024-01-15T10:30:00.123Z"}]}"#,

@@ -122,7 +122,7 @@ proptest! {
         name in any::<String>(),
         kind in "[a-z/]{1,32}",
     ) {
-        let sender = Participant { id: UserId::parse("u1").unwrap(), name, role: Role::User };
+        let sender = Participant { id: UserId::parse("u1").unwrap(), name, role: Role::User, full_name: None };
         let (stored, kept_kind) = (text.clone(), kind.clone());
         let message = Message { sender, text: stored, kind: kept_kind, client_message_id: None };
         let entry = Entry {

@@ -28,7 +28,12 @@ fn room(n: usize) -> RoomId {
 }
 
 fn participant(user: &UserId) -> Participant {
-    Participant { id: user.clone(), name: format!("The {user}: \0\n"), role: Role::Agent }
+    Participant {
+        id: user.clone(),
+        name: format!("The {user}: \0\n"),
+        role: Role::Agent,
+        full_name: None,
+    }
 }
 
 /// What was told of each user, and of each user in each room.
