@@ -25,6 +25,7 @@ mod refusals;
 mod repair;
 mod resume;
 mod rooms;
+mod scenes;
 mod sixth;
 mod slow;
 mod ticket;
