@@ -153,13 +153,13 @@ mod tests {
     }
 
     fn shown(told: &[(RoomId, Signal)]) -> String {
-        let shown = told.iter().map(|(_, signal)| match signal {
-            Signal::Typing { typists } => {
+        let shown = told.iter().map(|(_, signal)| {
+            if let Signal::Typing { typists } = signal {
                 let names: Vec<&str> = typists.iter().map(|(user, _)| &*user.name).collect();
-                format!("+{}", names.join("+"))
+                return format!("+{}", names.join("+"));
             }
-            Signal::Stopped { user } => format!("-{user}"),
-            other => panic!("{other:?}"),
+            let Signal::Stopped { user } = signal else { panic!("{signal:?}") };
+            format!("-{user}")
         });
         shown.collect::<Vec<_>>().join(" ")
     }

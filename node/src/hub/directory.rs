@@ -153,8 +153,8 @@ impl Directory {
 
     /// Those who have said so since the last call; at most [`BATCH_MAX`], the rest the next time.
     pub(crate) fn take_seen(&self) -> Vec<UserId> {
-        let seen = &mut self.lock().seen;
-        std::iter::from_fn(|| seen.pop_first()).take(BATCH_MAX).collect()
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.seen.pop_first()).take(BATCH_MAX).collect()
     }
 
     /// The user has connections on `nodes` nodes.

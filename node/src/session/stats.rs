@@ -30,9 +30,10 @@ pub(super) async fn changed(watching: &mut Option<Watching>) -> Stats {
         return std::future::pending().await;
     };
     sleep_until(*told_at + STATS_EVERY).await;
-    match figures.wait_for(|it| it != told).await {
-        Ok(stats) => *stats,
-        Err(_the_node_is_ending) => std::future::pending().await,
+    let stats = figures.wait_for(|it| it != told).await.ok().map(|it| *it);
+    match stats {
+        Some(stats) => stats,
+        None => std::future::pending().await, // the node is ending
     }
 }
 
