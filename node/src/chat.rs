@@ -78,7 +78,8 @@ pub struct Asker<'a> {
 }
 
 impl Chat {
-    /// Starts the tasks of the core; `handed` tells that of receipts what was handed to live connections.
+    /// Starts the tasks of the core; `handed` tells that of receipts what was handed to live
+    /// connections.
     #[must_use]
     pub fn start(
         config: Config,
@@ -192,7 +193,10 @@ impl Chat {
     /// # Errors
     /// Redis could not be asked.
     pub async fn online_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
-        Ok(online(actor, self.seen_in(actor, rooms).await?))
+        let mut users = self.seen_in(actor, rooms).await?;
+        // The asker is the last one, and stays.
+        users.drain(..users.len().saturating_sub(LISTED_USERS_MAX));
+        Ok(online(actor, users))
     }
 
     /// How many users are in a room if the actor is, too.

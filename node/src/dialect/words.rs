@@ -14,7 +14,6 @@ use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
 use crate::domain::room::RoomCard;
 use crate::domain::stats::Stats;
-use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
 #[derive(Debug, Clone)]

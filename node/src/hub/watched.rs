@@ -14,6 +14,7 @@ use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
+use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
 use crate::hub::outbox::Once;
@@ -140,11 +141,15 @@ impl Watched {
     }
 
     /// Tells the list of the room's users to those members who want it.
-    pub(crate) fn tell_list(&mut self, users: impl FnOnce(&Roster) -> Notice, voice: &Voice<'_>) {
-        let mut spelling = None;
-        for member in self.members.values().filter(|it| it.listener.is_listing) {
-            let spelling = spelling.get_or_insert_with(|| Spelling::new(users(&self.roster)));
-            tell(&member.listener, spelling, (Cause::Nobody, Manner::Always), voice);
+    pub(crate) fn tell_list(&self, at: Timestamp, voice: &Voice<'_>) {
+        let mut listing = self.members.values().filter(|it| it.listener.is_listing).peekable();
+        if listing.peek().is_none() {
+            return;
+        }
+        let notice = Notice::Listed { users: self.roster.listed(at), at };
+        let mut spelling = Spelling::new(notice);
+        for member in listing {
+            tell(&member.listener, &mut spelling, (Cause::Nobody, Manner::Always), voice);
         }
     }
 

@@ -217,7 +217,12 @@ mod tests {
         for (signal, bytes) in [
             (
                 Signal::Typing { typists: vec![(user.clone(), origin())] },
-                r#"\x81\xa6Typing\x83\xa4user\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa6active\xc3"#,
+                r#"\x81\xa6Typing\x81\xa7typists\x91\x92\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1"#,
+            ),
+            (Signal::Stopped { user: id("bob") }, r#"\x81\xa7Stopped\x81\xa4user\xa3bob"#),
+            (
+                Signal::Raised { room: room(), at: Timestamp(5) },
+                r#"\x81\xa6Raised\x82\xa4room\xa6conv-1\xa2at\x05"#,
             ),
             (
                 Signal::Entered { user },

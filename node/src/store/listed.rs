@@ -31,6 +31,9 @@ impl Store {
         input.key(self.shard.keys.roster(&lobby));
         input.number(LISTED_USERS_MAX as u64);
         let found: Vec<(ByteBuf, u64)> = LISTED.call(&self.shard.client, &input, PATIENCE).await?;
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
         let (stored, seen_at): (Vec<ByteBuf>, Vec<u64>) = found.into_iter().unzip();
         let users = participants(&stored)?;
         let ids: Vec<UserId> = users.iter().map(|it| it.id.clone()).collect();

@@ -62,7 +62,7 @@ async fn a_client_who_has_asked_is_told_who_comes_into_its_chat() {
 
 #[tokio::test]
 async fn a_heartbeat_renews_when_one_was_seen_last() {
-    let cluster = Cluster::of_two().await;
+    let cluster = Plan::nodes(2).unlimited().start().await;
     let mut client = connect(&cluster, 0, 7, "client").await;
     client.ok("userOnline", json!({ "userId": 7 })).await;
     let mut agent = connect(&cluster, 1, 123, "agent").await;

@@ -47,8 +47,7 @@ impl Keeper {
         for topic in self.upkeep.due_lists(now) {
             let Some(watched) = self.watched.get_mut(&topic) else { continue };
             watched.list_told = Some(now);
-            let at = clock::now();
-            watched.tell_list(|roster| Notice::Listed { users: roster.listed(at), at }, &voice);
+            watched.tell_list(clock::now(), &voice);
         }
     }
 

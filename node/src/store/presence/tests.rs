@@ -100,6 +100,10 @@ async fn assert_nobody_is_left(redis: &TestRedis, prefix: &str, observer: &Shard
         let left: Vec<_> = left.iter().filter(|it| !it.ends_with(":m")).collect();
         assert!(left.is_empty(), "{left:?}");
     }
+    for counter in keys_like(redis, &format!("{prefix}:{{*}}:online")).await {
+        let count: i64 = redis.client.get(&counter).await.unwrap();
+        assert_eq!(count, 0, "{counter}");
+    }
     let lives: Vec<String> = redis.client.hkeys(observer.keys.live()).await.unwrap();
     assert_eq!(lives, vec![observer.present().to_string()]);
     for n in 0..users {
