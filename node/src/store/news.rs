@@ -119,7 +119,6 @@ fn concerned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::room::{NewRoom, Visibility};
     use crate::store::test_redis::TestRedis;
 
     fn texts(pairs: &[&str]) -> Vec<String> {
@@ -158,9 +157,8 @@ mod tests {
         let redis = TestRedis::start().await;
         let node = redis.node("p", 0, 1).await;
         let room = RoomId::parse("r").unwrap();
-        let mut new = NewRoom::plain(Visibility::Private);
-        new.room.department = Some("sales".to_owned());
-        node.create(&room, &new).await.unwrap();
+        let department = ("department", "sales");
+        let () = redis.client.hset(node.keys.meta(&room), department).await.unwrap();
         let expected = Concerned { department: Some("sales".to_owned()), ..Concerned::default() };
         assert_eq!(node.news_turn(&room, false).await.unwrap(), Turn::Tell(expected.clone()));
         let Turn::Wait(wait) = node.news_turn(&room, false).await.unwrap() else {

@@ -85,7 +85,7 @@ test("a support desk's clients talk, type, see who is there and are told what is
 });
 
 test("a support desk's client without a token is sent to its login", async () => {
-  const [, cluster] = clusters;
+  const cluster = await start({});
   const page = new Page(cluster.url(0), { currentUser: { id: 1 }, redirectToLogin: undefined });
   page.cookie = "theme=dark";
   page.names.socket = page.run("desk/web.js", ["socket"]).socket;
