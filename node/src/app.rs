@@ -11,11 +11,12 @@ use metrics_exporter_prometheus::BuildError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::app::drain::Stop;
 use crate::auth::Authenticator;
 use crate::auth::key::KeyProblem;
+use crate::auth::trust::Mode;
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
@@ -104,6 +105,11 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     serve_internal(config, seen, lifecycle).await?;
 
     let auth = Arc::new(Authenticator::new(&config.auth)?);
+    if config.auth.mode == Mode::Trust {
+        warn!(
+            "clients are taken at their word: whoever says who they are on connecting needs no token"
+        );
+    }
     let blobs = open_blobs(config, lifecycle)?;
     let dialects = Arc::new(config.dialects.compile()?.with_links(&link_to(&blobs)));
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);

@@ -3,35 +3,42 @@
 //! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
 //! every other node. Refusals carry codes; dialects spell them.
 
+mod news;
 mod quotas;
 mod receipts;
 mod rooms;
+mod stats;
+mod typing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
 use crate::blobs::{Blobs, Stored};
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 pub use crate::chat::rooms::Admitted;
+pub use crate::chat::stats::EVERY as STATS_EVERY;
+use crate::chat::typing::Typing;
 use crate::clock;
 use crate::domain::attachment::Upload;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
-use crate::domain::presence::Status;
+use crate::domain::news::Happened;
+use crate::domain::presence::{LISTED_USERS_MAX, Shown, Status};
 use crate::domain::quota::Limit;
 use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Actor, Participant, Role};
-use crate::domain::room::{NewRoom, RoomCard, RoomPolicy};
+use crate::domain::room::{NewRoom, Reserved, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
+use crate::domain::stats::Stats;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
@@ -52,10 +59,10 @@ pub struct Chat {
     blobs: Blobs,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
+    news: mpsc::Sender<news::Item>,
+    typing: Typing,
+    stats: watch::Sender<Stats>,
 }
-
-/// Users of a list, beside the asker.
-const LISTED_USERS_MAX: usize = 200;
 
 /// Rooms that one user may make: they stay until somebody deletes them.
 const ROOMS_MADE: Limit = Limit { times: 10, per: Duration::from_secs(60) };
@@ -74,7 +81,8 @@ pub struct Asker<'a> {
 }
 
 impl Chat {
-    /// Starts the receipts' task; `handed` tells it what was handed to live connections.
+    /// Starts the tasks of the core; `handed` tells that of receipts what was handed to live
+    /// connections.
     #[must_use]
     pub fn start(
         config: Config,
@@ -84,8 +92,16 @@ impl Chat {
     ) -> Self {
         let reads = receipts::start(store.clone(), handed, lifecycle);
         let quotas = std::sync::Arc::new(Quotas::default());
-        let (store, blobs) = (store.clone(), blobs.clone());
-        Self { store, policy: config.policy, blobs, quotas, reads }
+        Self {
+            store: store.clone(),
+            policy: config.policy,
+            blobs: blobs.clone(),
+            quotas,
+            reads,
+            news: news::start(store.clone(), lifecycle),
+            typing: Typing::start(store, lifecycle),
+            stats: stats::start(store.clone(), lifecycle),
+        }
     }
 
     /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
@@ -181,25 +197,60 @@ impl Chat {
     /// Redis could not be asked.
     pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
         let users = self.seen_in(actor, std::slice::from_ref(&room)).await?;
-        Ok(Reply::Users { room, users, at: clock::now() })
+        Ok(Reply::Users { room, users })
+    }
+
+    /// Who is online in the cluster: the most recently seen of those who are listed.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn online(&self, actor: &Actor) -> Result<Reply, Refusal> {
+        let mut users = self.store.listed().await.map_err(unavailable)?;
+        users.retain(|it| it.status != Status::Offline);
+        Ok(online(actor, users))
     }
 
     /// Who is online in these rooms.
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn online(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
-        let users = self.seen_in(actor, rooms).await?;
-        Ok(Reply::Online { user: actor.participant.clone(), users, at: clock::now() })
+    pub async fn online_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
+        let mut users = self.seen_in(actor, rooms).await?;
+        // The asker is the last one, and stays.
+        users.drain(..users.len().saturating_sub(LISTED_USERS_MAX));
+        Ok(online(actor, users))
+    }
+
+    /// How many users are in a room if the actor is, too.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn count(&self, actor: &Actor, room: &RoomId) -> Result<u64, Refusal> {
+        self.store.count_with(room, actor.id()).await.map_err(unavailable)
+    }
+
+    /// The cluster's figures; whoever watches them is told, too.
+    ///
+    /// # Errors
+    /// The actor is no admin, or Redis could not be asked.
+    pub async fn stats(&self, actor: &Actor) -> Result<Stats, Refusal> {
+        if actor.participant.role != Role::Admin {
+            return Err(Refusal::AccessDenied);
+        }
+        let stats = self.store.stats().await.map_err(unavailable)?;
+        self.stats.send_if_modified(|it| std::mem::replace(it, stats) != stats);
+        Ok(stats)
+    }
+
+    /// The cluster's figures from now on, as they change; for those whom [`Self::stats`] answered.
+    #[must_use]
+    pub fn watch_stats(&self) -> watch::Receiver<Stats> {
+        self.stats.subscribe()
     }
 
     /// Who is in these rooms and not seen as offline, and the actor: Redis may not know yet that
     /// the actor has come.
-    async fn seen_in(
-        &self,
-        actor: &Actor,
-        rooms: &[RoomId],
-    ) -> Result<Vec<(Participant, Status)>, Refusal> {
+    async fn seen_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Vec<Shown>, Refusal> {
         let mut inside = BTreeMap::new();
         for room in rooms {
             if LISTED_USERS_MAX <= inside.len() {
@@ -217,9 +268,12 @@ impl Chat {
             None | Some(Status::Offline) => Status::Online,
             Some(status @ (Status::Online | Status::Away | Status::Busy)) => status,
         };
-        let others = others.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
-        let others = others.filter(|(_, status)| *status != Status::Offline);
-        Ok(others.chain([(actor.participant.clone(), own)]).collect())
+        let at = clock::now();
+        let others = others.into_iter().zip(seen);
+        let others = others.map(|(user, seen)| Shown { user, status: seen.status, at });
+        let others = others.filter(|it| it.status != Status::Offline);
+        let asker = Shown { user: actor.participant.clone(), status: own, at };
+        Ok(others.chain([asker]).collect())
     }
 
     /// Closes a room that the connection has joined: nobody can write into it any more.
@@ -246,8 +300,22 @@ impl Chat {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Refusal> {
+        let news = match &append.event {
+            Event::MessagePosted(_) => Some(Happened::Posted),
+            Event::RoomClosed { .. } => Some(Happened::Closed),
+            Event::RoomUpdated { .. } | Event::RoomDeleted => None,
+        };
+        // A reserved room has no members.
+        let news = news.filter(|_| Reserved::of(&append.room).is_none());
+        let room = append.room.clone();
         match self.store.append(append).await {
-            Ok(appended) => Ok(appended),
+            Ok(appended) => {
+                if let (Some(what), false) = (news, appended.duplicate) {
+                    // News that does not fit is a list that members look at later.
+                    self.news.try_send(news::Item { room, what, at: appended.at }).ok();
+                }
+                Ok(appended)
+            }
             Err(AppendError::Refused(refusal)) => Err(refusal),
             Err(AppendError::Failed(error)) => {
                 debug!(%error, outcome = error.outcome.as_str(), "an event was not stored");
@@ -280,7 +348,7 @@ impl Chat {
         let node = *self.store.life().borrow();
         let origin = Origin { node, conn: asker.conn, request: None };
         let user = asker.actor.participant.clone();
-        self.store.signal(Topic::Room(room.clone()), Signal::Typing { user, origin, active });
+        self.typing.tell(room.clone(), user, origin, active);
     }
 
     /// Sets what the user is seen as.
@@ -327,6 +395,16 @@ fn may_hold_files(appended: &Result<Appended, Refusal>) -> bool {
         Ok(appended) => !appended.duplicate,
         Err(refusal) => refusal.outcome() == Outcome::Unknown,
     }
+}
+
+/// A list of who is online with the asker on it, whom Redis may not know to be there yet.
+fn online(actor: &Actor, mut users: Vec<Shown>) -> Reply {
+    let (user, at) = (actor.participant.clone(), clock::now());
+    if users.iter().all(|it| it.user.id != user.id) {
+        users.insert(0, Shown { user: user.clone(), status: Status::Online, at });
+    }
+    users.truncate(LISTED_USERS_MAX);
+    Reply::Online { user, users, at }
 }
 
 /// Redis could not be asked, and nothing that would be stored twice was at stake.

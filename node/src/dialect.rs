@@ -14,6 +14,7 @@ mod links;
 mod offer;
 mod pattern;
 mod request;
+mod set;
 mod shape;
 pub mod source;
 mod template;
@@ -33,6 +34,7 @@ pub use crate::dialect::links::LinkTo;
 use crate::dialect::offer::Occasion;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Given, Rules};
+pub use crate::dialect::set::DialectSet;
 use crate::dialect::template::Template;
 use crate::dialect::words::{Style, Words};
 use crate::domain::claims::Claims;
@@ -62,6 +64,12 @@ impl Frame {
     #[must_use]
     pub fn new(event: Arc<str>, payload: Box<RawValue>) -> Self {
         Self { event, payload, ready: Forms::default() }
+    }
+
+    /// Whether it says the same, whoever's words it is in.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.event == other.event && self.payload.get() == other.payload.get()
     }
 
     /// The bytes that a gateway writes for this event on `namespace`: made by `write` for the
@@ -194,6 +202,7 @@ pub struct Dialect {
     name: Arc<str>,
     namespaces: Vec<Arc<str>>,
     rates: Rates,
+    needs_token: bool,
     has_standing_rooms: bool,
     rules: Rules,
     style: Style,
@@ -220,6 +229,20 @@ impl Dialect {
     #[must_use]
     pub fn rates(&self) -> Rates {
         self.rates
+    }
+
+    /// Whether its clients show their token when they connect, and not later.
+    #[must_use]
+    pub fn needs_token(&self) -> bool {
+        self.needs_token
+    }
+
+    /// Whether it tells members of a room, or agents who see to it, what happens there while they
+    /// are elsewhere.
+    #[must_use]
+    pub fn tells_news(&self) -> bool {
+        let news = [Occasion::RoomNews, Occasion::RoomEnded, Occasion::RoomRaised];
+        news.iter().any(|it| self.server.contains_key(it))
     }
 
     /// Whether its users hear their own room and those of their departments without joining.

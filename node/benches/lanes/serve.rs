@@ -106,7 +106,8 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
 
 fn somebody() -> Identity {
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
     Identity { actor, expires_at: Timestamp(u64::MAX) }
 }

@@ -84,6 +84,7 @@ impl<'t> Compiler<'_, 't> {
         let rules = self.rules(&mut file);
         let escapes = self.escapes(&mut file);
         let style = Style { ids: rules.ids, escapes, ..Style::default() };
+        let needs_token = file.flag(self.check, "token_first").unwrap_or(false);
         let has_standing_rooms = file.flag(self.check, "standing_rooms").unwrap_or(false);
         let rates = self.rates(&mut file);
         let codes = self.codes(&mut file);
@@ -118,6 +119,7 @@ impl<'t> Compiler<'_, 't> {
             name,
             namespaces,
             rates,
+            needs_token,
             has_standing_rooms,
             rules,
             style,

@@ -26,12 +26,13 @@ pub(super) enum Deed {
     Vanish,
     Renew,
     ListUsers,
+    Stats,
     Disconnect,
     Authenticate,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Join,
         Self::Create,
         Self::Leave,
@@ -48,6 +49,7 @@ impl Deed {
         Self::Vanish,
         Self::Renew,
         Self::ListUsers,
+        Self::Stats,
         Self::Disconnect,
         Self::Authenticate,
     ];
@@ -70,6 +72,7 @@ impl Deed {
             Self::Vanish => "users.leave",
             Self::Renew => "users.renew",
             Self::ListUsers => "users.list",
+            Self::Stats => "stats.watch",
             Self::Disconnect => "user.disconnect",
             Self::Authenticate => "authenticate",
         }
@@ -90,7 +93,7 @@ impl Deed {
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
             Self::SetStatus => &[Asked::Status],
-            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers => &[],
+            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers | Self::Stats => &[],
             Self::Disconnect => &[Asked::Whom],
             Self::Authenticate => &[Asked::Token],
         }
@@ -115,6 +118,7 @@ impl Deed {
             | Self::Vanish
             | Self::Renew
             | Self::ListUsers
+            | Self::Stats
             | Self::Disconnect
             | Self::Authenticate => &[],
         }
@@ -154,6 +158,7 @@ impl Deed {
             Self::Vanish => Command::Vanish,
             Self::Renew => Command::Renew,
             Self::ListUsers => Command::ListUsers,
+            Self::Stats => Command::Stats,
             Self::Disconnect => Command::Disconnect { user: given.whom? },
             Self::Authenticate => Command::Authenticate { token: token? },
         })

@@ -10,7 +10,10 @@ use crate::dialect::check::{Fault, Faults};
 use crate::dialect::links::{LinkTo, Links};
 use crate::dialect::pattern::Pattern;
 use crate::dialect::source::Source;
-use crate::dialect::{CONNECT, ClientEvent, Dialect, DialectId, Malformed, Request, compile, json};
+use crate::dialect::{
+    CONNECT, ClientEvent, Dialect, DialectId, DialectSet, Malformed, Request, Spoken, compile, json,
+};
+use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
 
 /// All compiled dialects.
@@ -91,6 +94,18 @@ impl Dialects {
     #[must_use]
     pub fn get(&self, id: DialectId) -> &Dialect {
         &self.all[usize::from(id.0)]
+    }
+
+    /// The notice in the words of each of these dialects; what several say alike, once.
+    #[must_use]
+    pub fn encode(&self, dialects: DialectSet, notice: &Notice) -> Vec<Spoken> {
+        let mut all: Vec<Spoken> = Vec::new();
+        for spoken in dialects.iter().filter_map(|it| self.get(it).encode(notice)) {
+            if !all.iter().any(|it| it.frame.is_same(&spoken.frame)) {
+                all.push(spoken);
+            }
+        }
+        all
     }
 
     /// The dialect with this name.

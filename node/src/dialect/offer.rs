@@ -50,6 +50,9 @@ pub(super) enum Word {
     UserRole,
     UserSide,
     Users,
+    UsersOnline,
+    RoomsActive,
+    RoomsTotal,
     Whom,
 }
 
@@ -100,6 +103,9 @@ impl Word {
             Self::Offset => "offset",
             Self::Total => "total",
             Self::Users => "users",
+            Self::UsersOnline => "users.online",
+            Self::RoomsActive => "rooms.active",
+            Self::RoomsTotal => "rooms.total",
         }
     }
 }
@@ -129,6 +135,10 @@ pub(super) enum Occasion {
     UserOnline,
     UserOffline,
     UsersListed,
+    RoomNews,
+    RoomEnded,
+    RoomRaised,
+    StatsChanged,
     RoomUpdated,
     RoomClosed,
     RoomDeleted,
@@ -138,7 +148,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -152,6 +162,10 @@ impl Occasion {
         Self::UserOnline,
         Self::UserOffline,
         Self::UsersListed,
+        Self::RoomNews,
+        Self::RoomEnded,
+        Self::RoomRaised,
+        Self::StatsChanged,
         Self::RoomUpdated,
         Self::RoomClosed,
         Self::RoomDeleted,
@@ -175,6 +189,10 @@ impl Occasion {
             Self::UserOnline => "user.online",
             Self::UserOffline => "user.offline",
             Self::UsersListed => "users.listed",
+            Self::RoomNews => "room.news",
+            Self::RoomEnded => "room.ended",
+            Self::RoomRaised => "room.raised",
+            Self::StatsChanged => "stats.changed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
             Self::RoomDeleted => "room.deleted",
@@ -202,6 +220,10 @@ impl Occasion {
             Notice::UserOnline { .. } => Self::UserOnline,
             Notice::UserOffline { .. } => Self::UserOffline,
             Notice::Listed { .. } => Self::UsersListed,
+            Notice::News { .. } => Self::RoomNews,
+            Notice::Ended { .. } => Self::RoomEnded,
+            Notice::Raised { .. } => Self::RoomRaised,
+            Notice::Stats { .. } => Self::StatsChanged,
             Notice::Delivered { .. } => Self::MessageDelivered,
             Notice::Read { .. } => Self::MessageRead,
             Notice::Notification { .. } => Self::Notification,
@@ -250,6 +272,8 @@ impl Occasion {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::UsersListed => (&[Word::Users, At], &[]),
+            Self::RoomNews | Self::RoomEnded | Self::RoomRaised => (&[Room, At], &[]),
+            Self::StatsChanged => (STATS_WORDS, &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
@@ -321,6 +345,9 @@ impl Word {
             | Self::UserLastName
             | Self::UserName
             | Self::Users
+            | Self::UsersOnline
+            | Self::RoomsActive
+            | Self::RoomsTotal
             | Self::Whom => &[],
         }
     }
@@ -360,6 +387,7 @@ impl Deed {
                 Word::UserSide,
                 Word::Users,
             ],
+            Self::Stats => STATS_WORDS,
             Self::Renew => &[],
             Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
@@ -367,6 +395,9 @@ impl Deed {
         Offer { always, sometimes: &[] }
     }
 }
+
+/// The names of the cluster's figures.
+const STATS_WORDS: &[Word] = &[Word::RoomsTotal, Word::RoomsActive, Word::UsersOnline, Word::At];
 
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =

@@ -10,12 +10,12 @@ use crate::domain::attachment::Attachment;
 use crate::domain::event::{Entry, Event};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
-use crate::domain::presence::Status;
+use crate::domain::presence::Shown;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
 use crate::domain::room::RoomCard;
-use crate::domain::time::Timestamp;
+use crate::domain::stats::Stats;
 
 /// What a `$name` stands for.
 #[derive(Debug, Clone)]
@@ -108,7 +108,13 @@ impl<'a> Words<'a> {
             Notice::Present { room, user, status } | Notice::UserOnline { room, user, status } => {
                 words.id(Word::Room, room.as_str()).user(user).text(Word::Status, status.as_str())
             }
-            Notice::Listed { users, at } => words.shown(Word::At, at).users(users, *at),
+            Notice::Listed { users, at } => words.shown(Word::At, at).users(users),
+            Notice::News { room, at }
+            | Notice::Ended { room, at }
+            | Notice::Raised { room, at } => {
+                words.id(Word::Room, room.as_str()).shown(Word::At, at)
+            }
+            Notice::Stats { stats, at } => words.shown(Word::At, at).stats(stats),
             Notice::Delivered { message } => words.shown(Word::Message, message),
             Notice::Read { message, reader } => {
                 words.shown(Word::Message, message).id(Word::User, reader.as_str())
@@ -147,12 +153,11 @@ impl<'a> Words<'a> {
                     .with(Word::Offset, Value::Number(*offset))
                     .with(Word::Total, Value::Number(*total))
             }
-            Reply::Users { room, users, at } => {
-                words.id(Word::Room, room.as_str()).users(users, *at)
-            }
+            Reply::Users { room, users } => words.id(Word::Room, room.as_str()).users(users),
             Reply::Online { user, users, at } => {
-                words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users, *at)
+                words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users)
             }
+            Reply::Stats { stats, at } => words.shown(Word::At, at).stats(stats),
             Reply::Renewed => words,
             Reply::Disconnected { user } => words.id(Word::Whom, user.as_str()),
             Reply::Marked | Reply::Typed => words,
@@ -239,10 +244,16 @@ impl<'a> Words<'a> {
             .text(Word::UserSide, user.role.side().as_str())
     }
 
-    fn users(self, users: &'a [(Participant, Status)], at: Timestamp) -> Self {
-        let user = |(user, status): &'a (Participant, Status)| {
-            let words = Self::new(self.style).user(user);
-            words.text(Word::Status, status.as_str()).shown(Word::At, &at)
+    fn stats(self, stats: &Stats) -> Self {
+        self.with(Word::RoomsTotal, Value::Number(stats.rooms))
+            .with(Word::RoomsActive, Value::Number(stats.active_rooms))
+            .with(Word::UsersOnline, Value::Number(stats.users))
+    }
+
+    fn users(self, users: &'a [Shown]) -> Self {
+        let user = |it: &'a Shown| {
+            let words = Self::new(self.style).user(&it.user);
+            words.text(Word::Status, it.status.as_str()).shown(Word::At, &it.at)
         };
         let users = Value::List(users.iter().map(user).collect());
         self.with(Word::Users, users)

@@ -82,6 +82,8 @@ pub enum Command {
     Vanish,
     /// Say that the user is still there.
     Renew,
+    /// Ask for the cluster's figures.
+    Stats,
     /// Ask who is online.
     ListUsers,
     /// End every connection of a user.

@@ -19,8 +19,10 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::gateway::address;
 use crate::gateway::admission::{Admission, Denied};
 use crate::gateway::config::Config;
+use crate::gateway::credentials::{self, Shown};
 use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
@@ -29,7 +31,6 @@ use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::transport::Transport;
 use crate::gateway::uploads::Uploads;
 use crate::gateway::websocket::{Lane, Visitor};
-use crate::gateway::{address, credentials};
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Held;
 
@@ -71,6 +72,7 @@ struct Asked<'a> {
     session: Option<&'a str>,
     is_websocket: bool,
     is_version_4: bool,
+    dialect: Option<&'a str>,
 }
 
 impl<'a> Asked<'a> {
@@ -81,6 +83,7 @@ impl<'a> Asked<'a> {
             session: member("sid="),
             is_websocket: transport == Some("websocket"),
             is_version_4: member("EIO=") == Some("4"),
+            dialect: member("dialect="),
         }
     }
 }
@@ -127,12 +130,13 @@ impl Door {
         if let Some(denial) = self.denial(client) {
             return denial;
         }
-        let shown = credentials::of_request(headers, &self.cookies);
+        let credentials = credentials::of_request(headers, &self.cookies);
+        let shown = Shown { credentials, dialect: asked.dialect.map(str::to_owned) };
         let response = if !asked.is_version_4 {
             StatusCode::BAD_REQUEST.into_response()
         } else if asked.is_websocket {
             let place = self.links.enter();
-            let visitor = Visitor { address: client, credentials: shown, _place: place };
+            let visitor = Visitor { address: client, shown, _place: place };
             self.websocket.open(visitor, request)
         } else {
             let link = self.links.open(client, shown, &self.uploads);

@@ -8,14 +8,12 @@ use tokio::sync::watch;
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
+use crate::gateway::credentials::{self, Shown};
 use crate::gateway::drain::Leaving;
 use crate::gateway::uploads::Uploads;
-use crate::gateway::{Authenticate, Behind, Open, credentials};
+use crate::gateway::{Authenticate, Behind, Open};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
-
-/// The one namespace in which a client may show its token after it has connected.
-const WAITS_FOR_TOKEN: &str = "/";
 
 /// One per gateway.
 pub(super) struct Inside {
@@ -32,7 +30,7 @@ pub(super) struct Inside {
     next_conn: AtomicU64,
 }
 
-/// A client that may connect to a namespace.
+/// A client whose CONNECT can be read.
 pub(super) struct Greeted {
     /// Who it is; `None` until it has shown a token.
     pub(super) identity: Option<Identity>,
@@ -61,25 +59,24 @@ impl Inside {
         ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Who asks for `namespace` with this CONNECT payload, after a request that showed `shown`.
+    /// Who asks with this CONNECT payload, after a request that showed `shown`.
     ///
     /// # Errors
-    /// The payload is malformed, or its client may not connect.
+    /// The payload is malformed, or a token is there and does not verify.
     pub(super) fn identify(
         &self,
-        namespace: &str,
-        shown: &Credentials,
+        shown: &Shown,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
         let Ok(greeting) = credentials::of_connect(payload) else {
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
-        let shown = Credentials { connect: greeting.token, ..shown.clone() };
+        let dialect = greeting.dialect.or_else(|| shown.dialect.clone());
+        let shown = Credentials { connect: greeting.token, ..shown.credentials.clone() };
         match (self.authenticate)(&shown) {
-            Ok(None) if namespace != WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
             Ok(identity) => {
                 let payload = payload.map(|it| Secret::new(Box::from(it)));
-                Ok(Greeted { identity, dialect: greeting.dialect, payload })
+                Ok(Greeted { identity, dialect, payload })
             }
             Err(_failure) => Err(Refusal::AuthRequired),
         }

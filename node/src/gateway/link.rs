@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{SetOnce, watch};
 
-use crate::auth::Credentials;
+use crate::gateway::credentials::Shown;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
 use crate::gateway::uploads::{Receiving, Uploads};
@@ -21,8 +21,8 @@ use crate::gateway::uploads::{Receiving, Uploads};
 pub(super) struct Link {
     /// Where the client is.
     pub(super) address: IpAddr,
-    /// The tokens of the handshake request; those of a CONNECT packet are added later.
-    pub(super) credentials: Credentials,
+    /// What the handshake request showed.
+    pub(super) shown: Shown,
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
     /// What is on its way from the client.
@@ -127,12 +127,12 @@ impl Links {
     pub(super) fn open(
         self: &Arc<Self>,
         address: IpAddr,
-        credentials: Credentials,
+        shown: Shown,
         uploads: &Arc<Uploads>,
     ) -> Arc<Link> {
         Arc::new(Link {
             address,
-            credentials,
+            shown,
             flow: Arc::default(),
             receiving: Arc::new(Receiving::new(Arc::clone(uploads))),
             websocket: SetOnce::new(),
@@ -173,7 +173,7 @@ mod tests {
         let links = Arc::new(Links::default());
         let address = "192.0.2.1".parse().unwrap();
         let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
-        let link = links.open(address, Credentials::default(), &uploads);
+        let link = links.open(address, Shown::default(), &uploads);
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

@@ -71,7 +71,7 @@ impl Namespace {
             link.kill();
             return Err(Refusal::AuthRequired);
         }
-        self.lane.inside.identify(&self.path, &link.credentials, payload)
+        self.lane.inside.identify(&link.shown, payload)
     }
 
     /// Sets everything up for a client and hands it to its session.

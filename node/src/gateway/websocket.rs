@@ -26,8 +26,8 @@ use hyper_util::rt::TokioIo;
 use tracing::debug;
 use tungstenite::handshake::derive_accept_key;
 
-use crate::auth::Credentials;
 use crate::gateway::config::Heartbeat;
+use crate::gateway::credentials::Shown;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::metrics::NamespaceMetrics;
@@ -65,8 +65,8 @@ impl std::fmt::Debug for Lane {
 pub(super) struct Visitor {
     /// Where it is.
     pub(super) address: IpAddr,
-    /// The tokens of its request.
-    pub(super) credentials: Credentials,
+    /// What its request showed.
+    pub(super) shown: Shown,
     /// Its place among open sessions.
     pub(super) _place: Place,
 }

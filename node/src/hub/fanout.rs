@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::dialect::{Audience, DialectId, Dialects, Spoken};
+use crate::dialect::{Audience, DialectId, DialectSet, Dialects, Frame, Spoken};
 use crate::domain::event::{Origin, SharedEntry};
 use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::notice::Notice;
@@ -91,7 +91,9 @@ pub struct Listener {
     /// Whose.
     pub user: UserId,
     /// In whose words it hears the topic.
-    pub dialect: DialectId,
+    pub dialects: DialectSet,
+    /// Whether it is told the list of the room's users when that changes.
+    pub is_listing: bool,
     /// Where what it hears is put.
     pub outbox: Outbox,
 }
@@ -116,6 +118,8 @@ pub(crate) enum Manner {
     Droppable,
     /// Once per connection, however many rooms it comes through.
     Once(Once),
+    /// Once per connection and name of the event.
+    Same(Once),
     /// To a joiner, who may have forgotten what it was told before it left.
     Greeting(Once),
 }
@@ -164,13 +168,22 @@ pub(crate) fn tell(
         Cause::Connection(conn) => conn == listener.conn,
         Cause::User(user) => *user == listener.user,
     };
-    match spelling.spell(voice.dialects, listener.dialect) {
-        Some(spoken) if hears(spoken.to, is_origin) => {
-            let outgoing = Outgoing::Event(Arc::clone(&spoken.frame));
-            push(listener, outgoing, manner, voice)
+    let mut is_there = true;
+    // What several dialects say alike is told once.
+    let mut told: Vec<Arc<Frame>> = Vec::new();
+    for dialect in listener.dialects.iter() {
+        let Some(spoken) = spelling.spell(voice.dialects, dialect) else { continue };
+        let is_told = told.iter().any(|it| it.is_same(&spoken.frame));
+        if is_told || !hears(spoken.to, is_origin) {
+            continue;
         }
-        Some(_) | None => true,
+        if listener.dialects.is_several() {
+            told.push(Arc::clone(&spoken.frame));
+        }
+        let outgoing = Outgoing::Event(Arc::clone(&spoken.frame));
+        is_there &= push(listener, outgoing, manner, voice);
     }
+    is_there
 }
 
 /// `false`: the connection is gone. An overflow is the session's to see: it closes.
@@ -184,6 +197,10 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
         Manner::Once(once) => outbox.push_once(outgoing, once),
+        Manner::Same(once) => {
+            let once = once.of_event(&outgoing);
+            outbox.push_once(outgoing, once)
+        }
         Manner::Greeting(once) => outbox.push_greeting(outgoing, once),
     };
     if pushed.is_ok() {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::chat::Asker;
 use crate::clock;
-use crate::dialect::{Dialect, DialectId, Malformed, Request, Terms};
+use crate::dialect::{Dialect, DialectId, DialectSet, Malformed, Request, Terms};
 use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
 use crate::domain::id::{MessageId, RoomId};
@@ -18,10 +18,10 @@ use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
-use crate::domain::room::{NewRoom, RoomState};
+use crate::domain::room::{NewRoom, Reserved, RoomState};
 use crate::domain::topic::Topic;
-use crate::hub::AttachError;
 use crate::hub::outbox::{AckId, Outgoing};
+use crate::hub::{AttachError, ROSTER_USERS_MAX};
 use crate::session::metrics::{self, Metrics};
 use crate::session::rooms::Pull;
 use crate::session::{Session, limits};
@@ -38,7 +38,10 @@ impl Session {
         let (dialect, event, result) = match decoded {
             Ok(request) => {
                 let (dialect, event) = (request.dialect, Arc::clone(&request.event));
-                self.stand(dialect).await;
+                // Authentication is the same in all, so it shows none.
+                if !matches!(request.command, Command::Authenticate { .. }) {
+                    self.speak(dialect).await;
+                }
                 let result = self.limited(request).await;
                 (dialect, Some(event), result)
             }
@@ -125,6 +128,7 @@ impl Session {
             | Command::Appear
             | Command::Vanish
             | Command::Renew
+            | Command::Stats
             | Command::ListUsers
             | Command::Disconnect { .. }
             | Command::Authenticate { .. } => self.take_event(request.dialect)?,
@@ -170,8 +174,11 @@ impl Session {
             Command::Vanish => self.vanish(dialect, &actor).await,
             Command::Renew => {
                 let limit = self.status_limit(dialect);
-                self.parts.chat.renew(self.asker(&actor, limit)).await
+                let reply = self.parts.chat.renew(self.asker(&actor, limit)).await?;
+                self.parts.hub.directory().saw(actor.id());
+                Ok(reply)
             }
+            Command::Stats => self.watch_stats(dialect, &actor).await,
             Command::ListUsers => self.list_users(dialect, &actor).await,
             Command::Disconnect { user } => self.parts.chat.disconnect(&actor, user).await,
             Command::Authenticate { .. } => Err(Refusal::AuthRequired), // answered above
@@ -243,7 +250,7 @@ impl Session {
             let reason = format!("at most {rooms_max} rooms a connection");
             return Err(Refusal::invalid(reason));
         }
-        if room == RoomId::lobby() {
+        if let Some(Reserved::Lobby | Reserved::Newsroom) = Reserved::of(&room) {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
@@ -252,7 +259,8 @@ impl Session {
             return Err(Refusal::RoomClosed);
         }
         let topic = Topic::Room(room.clone());
-        let Some(listener) = self.rooms.listener(dialect, &self.peer.outbox) else {
+        let heard_in = DialectSet::of(dialect);
+        let Some(listener) = self.rooms.listener(heard_in, &self.peer.outbox) else {
             return Err(Refusal::AuthRequired);
         };
         match self.parts.hub.attach(&topic, listener, since).await {
@@ -263,12 +271,13 @@ impl Session {
                     }
                 }
                 self.rooms.enter(&room, dialect);
+                let members = self.members(actor, &room, attached.members).await;
                 Ok(Reply::Joined {
                     room: admitted.card,
                     position: attached.position,
                     resumed: attached.resumed,
                     missed: attached.missed,
-                    members: attached.members,
+                    members,
                 })
             }
             Err(AttachError::NoSuchRoom) => Err(Refusal::RoomNotFound),
@@ -278,6 +287,14 @@ impl Session {
                 Err(Refusal::Unavailable(Outcome::Refused))
             }
         }
+    }
+
+    /// How many users are in a room: of one so full that this node knows only a part, Redis says.
+    async fn members(&self, actor: &Actor, room: &RoomId, known: u64) -> u64 {
+        if known < ROSTER_USERS_MAX as u64 {
+            return known;
+        }
+        self.parts.chat.count(actor, room).await.unwrap_or(known)
     }
 
     /// Some dialects ask for no more than the right to join.

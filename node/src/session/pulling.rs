@@ -33,8 +33,8 @@ impl Session {
     }
 
     pub(super) async fn pull_user(&mut self, topic: &Topic) -> Progress {
-        let dialect = self.rooms.user_dialect(topic);
-        let Some(listener) = dialect.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
+        let dialects = self.rooms.user_dialects(topic);
+        let Some(listener) = dialects.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
         else {
             return Progress::Gone;
         };

@@ -144,7 +144,12 @@ mod tests {
 
     fn posted(text: &str) -> Event {
         Event::MessagePosted(Message {
-            sender: Participant { id: id("alice"), name: "Alice".to_owned(), role: Role::Agent },
+            sender: Participant {
+                id: id("alice"),
+                name: "Alice".to_owned(),
+                role: Role::Agent,
+                full_name: None,
+            },
             text: text.to_owned(),
             kind: "text".to_owned(),
             client_message_id: Some(ClientMessageId::parse("c-1").unwrap()),
@@ -219,12 +224,22 @@ mod tests {
             let body = encode_body(origin.as_ref(), &event).unwrap();
             assert_eq!(body.escape_ascii().to_string(), bytes);
         }
-        let user = Participant { id: id("bob"), name: "Bob".to_owned(), role: Role::User };
+        let user = Participant {
+            id: id("bob"),
+            name: "Bob".to_owned(),
+            role: Role::User,
+            full_name: None,
+        };
         let messages = vec![MessageId::new(&room(), Position::new(1, 2))];
         for (signal, bytes) in [
             (
-                Signal::Typing { user: user.clone(), origin: origin(), active: true },
-                r#"\x81\xa6Typing\x83\xa4user\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa6active\xc3"#,
+                Signal::Typing { typists: vec![(user.clone(), origin())] },
+                r#"\x81\xa6Typing\x81\xa7typists\x91\x92\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1"#,
+            ),
+            (Signal::Stopped { user: id("bob") }, r#"\x81\xa7Stopped\x81\xa4user\xa3bob"#),
+            (
+                Signal::Raised { room: room(), at: Timestamp(5) },
+                r#"\x81\xa6Raised\x82\xa4room\xa6conv-1\xa2at\x05"#,
             ),
             (
                 Signal::Entered { user },

@@ -57,7 +57,14 @@ impl Store {
     /// # Errors
     /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let ended = match &append.event {
+            Event::RoomClosed { .. } | Event::RoomDeleted => Some(append.room.clone()),
+            Event::MessagePosted(_) | Event::RoomUpdated { .. } => None,
+        };
         let result = self.enqueue(append).await;
+        if let (Ok(_), Some(room)) = (&result, ended) {
+            self.rest(&room).await;
+        }
         let metrics = &self.shard.metrics;
         match &result {
             Ok(appended) if appended.duplicate => metrics.duplicate.increment(1),

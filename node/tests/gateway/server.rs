@@ -9,6 +9,7 @@ use parlance::auth::{AuthFailure, Identity};
 use parlance::dialect::Frame;
 use parlance::domain::command::Token;
 use parlance::domain::id::UserId;
+use parlance::domain::refusal::Refusal;
 use parlance::domain::role::{Actor, Participant, Role};
 use parlance::domain::time::Timestamp;
 use parlance::gateway::config::Config;
@@ -54,7 +55,10 @@ impl Server {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
                 tokens.find_map(Option::as_ref).map(identify).transpose()
             }),
-            open: Arc::new(move |peer| {
+            open: Arc::new(move |peer: Peer| {
+                if peer.identity.is_none() && &*peer.namespace != "/" {
+                    return Err(Refusal::AuthRequired);
+                }
                 tasks.spawn("session", session(peer));
                 Ok(())
             }),
@@ -84,7 +88,8 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
         return Err(AuthFailure::Invalid);
     }
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
     Ok(Identity { actor, expires_at: Timestamp(u64::MAX) })
 }

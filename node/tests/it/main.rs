@@ -11,6 +11,7 @@
 mod attachments;
 mod case;
 mod desk;
+mod desk_lists;
 mod drain;
 mod harness;
 mod heartbeat;
@@ -26,7 +27,9 @@ mod repair;
 mod resume;
 mod rooms;
 mod scenes;
+mod sixth;
 mod slow;
 mod ticket;
 mod tokens;
+mod trust;
 mod typing;

@@ -48,7 +48,7 @@ fn all_faults_of_all_files_are_told_at_once() {
             "a.toml:1: `refused` is missing",
             "b.toml:1: `refused` is missing",
             "b.toml:2: `text_max` must be a table",
-            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, escapes, standing_rooms, rates, codes, refused, connect, client, server)",
+            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, escapes, token_first, standing_rooms, rates, codes, refused, connect, client, server)",
         ],
     );
 }

@@ -122,7 +122,8 @@ proptest! {
         name in any::<String>(),
         kind in "[a-z/]{1,32}",
     ) {
-        let sender = Participant { id: UserId::parse("u1").unwrap(), name, role: Role::User };
+        let id = UserId::parse("u1").unwrap();
+        let sender = Participant { id, name, role: Role::User, full_name: None };
         let message = Message {
             sender,
             text: text.clone(),

@@ -316,7 +316,7 @@ impl Connection {
             self.output.reply(&packet::unknown_namespace(namespace));
             return Ok(());
         };
-        let greeted = lane.inside.identify(namespace, &self.visitor.credentials, payload);
+        let greeted = lane.inside.identify(&self.visitor.shown, payload);
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
         match opened {
