@@ -161,7 +161,7 @@ impl Chat {
         // Before: a connection that ends meanwhile must not take the files of its message away.
         let kept = stored.map(Stored::keep);
         let appended = self.append(append).await;
-        // A message that was refused, or was stored already with the files of an earlier attempt.
+        // The message was refused, or was stored already with the files of an earlier attempt.
         if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
             kept.discard();
         }
