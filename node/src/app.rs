@@ -204,7 +204,7 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
 fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
     let auth_of_gateway = Arc::clone(auth);
     Behind {
-        namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
+        venues: dialects.venues(),
         cookies: auth.cookies().to_vec(),
         authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
         open: Arc::new(move |peer| sessions.open(peer)),

@@ -6,6 +6,7 @@
 mod quotas;
 mod receipts;
 mod rooms;
+mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,6 +69,8 @@ pub struct Asker<'a> {
     pub is_spread: bool,
     /// The limit that the command counts against; `None`: none.
     pub limit: Option<Limit>,
+    /// The dialect's own id of the request, for the asker's copy of what comes of it.
+    pub request: Option<&'a str>,
 }
 
 impl Chat {
@@ -110,7 +113,8 @@ impl Chat {
         let asker = Asker { limit: Some(ROOMS_MADE), ..asker };
         self.quotas.take(&self.store, asker, "rooms").await?;
         let room = rooms::create(&self.store, asker.actor, new).await?;
-        Ok(Reply::Created { room })
+        let at = self.created_at(&room.id).await?;
+        Ok(Reply::Created { room, at })
     }
 
     /// Stores a message of a room that the connection has joined.
@@ -126,7 +130,7 @@ impl Chat {
             room: draft.room.clone(),
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
-            origin: Some((asker.conn, None)),
+            origin: Some((asker.conn, asker.request.map(str::to_owned))),
             event: Event::MessagePosted(Message {
                 sender,
                 text: draft.text,
@@ -134,23 +138,14 @@ impl Chat {
                 client_message_id: draft.client_message_id,
             }),
         };
-        let appended = self.append(append).await?;
-        Ok(Reply::Sent {
-            message: MessageId::new(&draft.room, appended.position),
-            room: draft.room,
-            position: appended.position,
-            at: appended.at,
-        })
-    }
-
-    /// A page of the messages of a room that the actor may hear.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn history(&self, room: RoomId, limit: u32, offset: u64) -> Result<Reply, Refusal> {
-        let page = self.store.messages(&room, limit, offset).await;
-        let (total, messages) = page.map_err(unavailable)?;
-        Ok(Reply::History { room, messages, limit, offset, total })
+        let Appended { position, at, duplicate, .. } = self.append(append).await?;
+        let repeated = if duplicate && asker.request.is_some() {
+            self.store.entry(&draft.room, position).await.map_err(unavailable)?
+        } else {
+            None
+        };
+        let message = MessageId::new(&draft.room, position);
+        Ok(Reply::Sent { message, room: draft.room, position, at, repeated })
     }
 
     /// Who is in a room that the actor may hear.

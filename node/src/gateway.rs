@@ -1,5 +1,5 @@
-//! The door for clients: takes their connections, speaks Socket.IO with them, and turns each
-//! namespace of each into a [`Peer`].
+//! The door for clients: takes their connections, speaks Socket.IO or plain envelopes with them, and
+//! turns each namespace of each into a [`Peer`].
 //!
 //! What a client says is not understood here, and what it hears is not made here.
 
@@ -10,6 +10,7 @@ pub mod config;
 mod credentials;
 mod door;
 mod drain;
+mod envelope;
 mod flow;
 mod inside;
 mod intake;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::auth::{AuthFailure, Credentials, Identity};
+use crate::dialect::Venue;
 use crate::domain::refusal::Refusal;
 use crate::gateway::accept::Listener;
 use crate::gateway::admission::Admission;
@@ -70,8 +72,8 @@ pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
 /// What is behind the door.
 #[derive(Clone)]
 pub struct Behind {
-    /// The namespaces that are served, with their slashes.
-    pub namespaces: Vec<Arc<str>>,
+    /// The namespaces that are served, and the paths of envelopes.
+    pub venues: Vec<Venue>,
     /// The cookies that may hold a token, in order.
     pub cookies: Vec<String>,
     /// Verifies tokens.
@@ -80,9 +82,17 @@ pub struct Behind {
     pub open: Open,
 }
 
+fn namespaces(venues: &[Venue]) -> Vec<Arc<str>> {
+    let namespace = |it: &Venue| match it {
+        Venue::Namespace(namespace) => Some(Arc::clone(namespace)),
+        Venue::Path(_) => None,
+    };
+    venues.iter().filter_map(namespace).collect()
+}
+
 impl std::fmt::Debug for Behind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Behind").field("namespaces", &self.namespaces).finish_non_exhaustive()
+        f.debug_struct("Behind").field("venues", &self.venues).finish_non_exhaustive()
     }
 }
 
@@ -107,12 +117,16 @@ impl Gateway {
         let (leaving, told_to_leave) = watch::channel(None);
         let inside =
             Inside::new(behind.authenticate, behind.open, lifecycle.clone(), told_to_leave);
-        let paths = behind.namespaces;
-        let websocket =
-            websocket::Lane::new(Arc::clone(&inside), &paths, config.heartbeat, config.limits);
+        let namespaces = namespaces(&behind.venues);
+        let websocket = websocket::Lane::new(
+            Arc::clone(&inside),
+            behind.venues,
+            config.heartbeat,
+            config.limits,
+        );
         let engine = Engine::new(config.heartbeat, config.limits, |engine| {
             let lane = Arc::new(Lane { inside, engine: Weak::clone(engine) });
-            paths.into_iter().map(|path| Namespace::new(path, Arc::clone(&lane))).collect()
+            namespaces.into_iter().map(|name| Namespace::new(name, Arc::clone(&lane))).collect()
         });
         let door = Door {
             admission: Admission::new(config.limits),
@@ -140,13 +154,15 @@ impl Gateway {
         Listener::bind(self.door.config.listen, transports_max, self.kill.child_token()).await
     }
 
-    /// Everything that the public port serves: Socket.IO, and `pages` for all other paths.
+    /// Everything that the public port serves: Socket.IO, WebSockets with envelopes, and `pages` for
+    /// all else.
     pub fn router(&self, pages: Router) -> Router {
         let origins = Arc::new(self.door.config.cors.origins.clone());
         let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
         pages
             .route(ENGINE_PATH, socket_io.clone())
             .route(&format!("{ENGINE_PATH}/"), socket_io)
+            .layer(from_fn_with_state(Arc::clone(&self.door), door::pass_envelopes))
             .layer(from_fn_with_state(origins, door::check_origin))
     }
 

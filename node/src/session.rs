@@ -11,6 +11,7 @@ mod commands;
 mod guard;
 mod limits;
 mod metrics;
+mod packets;
 mod pulling;
 mod rooms;
 mod users;
@@ -31,6 +32,7 @@ use crate::lifecycle::Lifecycle;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
+use crate::session::packets::Asking;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
 
@@ -114,11 +116,8 @@ struct Session {
 
 impl Session {
     fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
-        let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
-        let dialect = named
-            .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
-            .or_else(|| parts.dialects.only_one(&peer.namespace))
-            .unwrap_or(parts.config.dialect);
+        let expected = parts.dialects.expected(&peer.venue, peer.dialect.as_deref());
+        let dialect = expected.unwrap_or(parts.config.dialect);
         let mut identity = peer.identity.take();
         let payload = peer.greeting.take();
         let payload = payload.as_ref().map(|it| &**it.expose());
@@ -171,7 +170,7 @@ impl Session {
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Event { packet, ack } => self.event(&packet, ack).await,
-            Inbound::Overflowed { ack } => self.overflowed(ack),
+            Inbound::Overflowed { ack, request } => self.overflowed(&Asking { ack, request }),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::dialect::envelope::{RequestId, request_id};
 use crate::hub::outbox::AckId;
 use crate::session::peer::{INBOX_EVENTS_MAX, Inbound};
 
@@ -61,6 +62,23 @@ impl Intake {
     /// # Errors
     /// Not even a refusal fits.
     pub(super) fn take(&self, packet: &str, ack: Option<AckId>) -> Result<(), Flooded> {
+        self.put(packet, ack, || None)
+    }
+
+    /// Puts one envelope into the inbox, or its refusal where it does not fit.
+    ///
+    /// # Errors
+    /// Not even a refusal fits.
+    pub(super) fn take_envelope(&self, text: &str) -> Result<(), Flooded> {
+        self.put(text, None, || request_id(text))
+    }
+
+    fn put(
+        &self,
+        packet: &str,
+        ack: Option<AckId>,
+        request: impl FnOnce() -> Option<RequestId>,
+    ) -> Result<(), Flooded> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
         let fits = OVERFLOWS_MAX < self.inbox.capacity()
@@ -68,7 +86,7 @@ impl Intake {
         let (inbound, bytes) = if fits {
             (Inbound::Event { packet: packet.into(), ack }, packet.len())
         } else {
-            (Inbound::Overflowed { ack }, 0)
+            (Inbound::Overflowed { ack, request: request() }, 0)
         };
         match self.inbox.try_send(inbound) {
             Ok(()) => {

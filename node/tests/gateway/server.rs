@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use parlance::auth::{AuthFailure, Identity};
-use parlance::dialect::Frame;
+use parlance::dialect::{Frame, Venue};
 use parlance::domain::command::Token;
 use parlance::domain::id::UserId;
 use parlance::domain::role::{Actor, Participant, Role};
@@ -48,7 +48,12 @@ impl Server {
         let lifecycle = Lifecycle::default();
         let tasks = lifecycle.clone();
         let behind = Behind {
-            namespaces: vec!["/".into(), "/conversation".into()],
+            venues: vec![
+                Venue::Namespace("/".into()),
+                Venue::Namespace("/conversation".into()),
+                Venue::Path("/ws".into()),
+                Venue::Path("/page".into()),
+            ],
             cookies: vec!["access_token".to_owned()],
             authenticate: Arc::new(|shown| {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
@@ -101,7 +106,7 @@ pub(crate) async fn echo(mut peer: Peer) {
     while let Some(inbound) = peer.inbox.recv().await {
         let (packet, ack) = match inbound {
             Inbound::Event { packet, ack } => (packet.into_string(), ack),
-            Inbound::Overflowed { ack } => (r#""overflowed""#.to_owned(), ack),
+            Inbound::Overflowed { ack, .. } => (r#""overflowed""#.to_owned(), ack),
         };
         let outgoing = match ack {
             Some(id) => {

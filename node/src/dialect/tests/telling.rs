@@ -8,7 +8,7 @@ use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::tests::{compiled, first};
 use crate::dialect::words::{Style, Words};
 use crate::dialect::{Audience, Dialect, Dialects, Frame};
-use crate::domain::event::{Entry, Event};
+use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::notice::Notice;
@@ -19,6 +19,7 @@ use crate::domain::reply::Reply;
 use crate::domain::role::{Participant, Role};
 use crate::domain::room::RoomCard;
 use crate::domain::time::Timestamp;
+use crate::domain::view::View;
 
 pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
 
@@ -76,6 +77,11 @@ fn notices() -> Vec<Notice> {
     ]
 }
 
+fn messages() -> Vec<SharedEntry> {
+    let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
+    vec![Arc::clone(&entry), entry]
+}
+
 fn users() -> Vec<(Participant, Status)> {
     vec![(user(), Status::Away)]
 }
@@ -83,21 +89,26 @@ fn users() -> Vec<(Participant, Status)> {
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
-        Deed::Create => Reply::Created { room: RoomCard::plain(&room()) },
+        Deed::Create => Reply::Created { room: RoomCard::plain(&room()), at: AT },
         Deed::Join => Reply::Joined {
             room: RoomCard::plain(&room()),
             position: position(),
             resumed: true,
             missed: 3,
             members: 2,
+            view: View { messages: messages(), users: users(), at: AT, created_at: Some(AT) },
         },
         Deed::Leave => Reply::Left { room: room() },
-        Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
+        Deed::Send => Reply::Sent {
+            message: id(),
+            room: room(),
+            position: position(),
+            at: AT,
+            repeated: None,
+        },
         Deed::Close => Reply::Closed { room: room() },
         Deed::History => {
-            let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
-            let messages = vec![Arc::clone(&entry), entry];
-            Reply::History { room: room(), messages, limit: 50, offset: 2, total: 9 }
+            Reply::History { room: room(), messages: messages(), limit: 50, offset: 2, total: 9 }
         }
         Deed::Users => Reply::Users { room: room(), users: users(), at: AT },
         Deed::MarkRead => Reply::Marked,

@@ -26,7 +26,7 @@ use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
 use crate::gateway::websocket::heart::{Due, Heart};
 use crate::gateway::websocket::output::Output;
 use crate::gateway::websocket::space::{Space, new_id};
-use crate::gateway::websocket::{Lane, Visitor};
+use crate::gateway::websocket::{Lane, Speech, Visitor};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 8 * 1024;
@@ -103,13 +103,13 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     pub(super) spaces: Vec<Space>,
     pub(super) output: Output,
-    lane: Arc<Lane>,
-    visitor: Visitor,
+    pub(super) lane: Arc<Lane>,
+    pub(super) visitor: Visitor,
     decoder: Decoder,
     is_known: bool,
     /// Namespaces asked for, granted or not.
     connects: usize,
-    heart: Heart,
+    pub(super) heart: Heart,
     signal: Pin<Box<dyn Future<Output = Signal> + Send>>,
 }
 
@@ -146,9 +146,15 @@ impl Connection {
 
     /// Serves the connection to its end. `read` came along with the request.
     pub(super) async fn run(mut self: Box<Self>, read: Bytes) {
-        let open = packet::open(&new_id(), self.lane.heartbeat, self.lane.packet_bytes);
-        self.output.reply(&open);
-        let taken = self.take(&read);
+        let begun = match self.visitor.speech.clone() {
+            Speech::Packets => {
+                let lane = &self.lane;
+                self.output.reply(&packet::open(&new_id(), lane.heartbeat, lane.packet_bytes));
+                Ok(())
+            }
+            Speech::Envelopes(served) => self.begin(&served),
+        };
+        let taken = begun.and_then(|()| self.take(&read));
         drop(read); // it keeps all of hyper's buffer
         let end = match taken {
             Ok(()) => poll_fn(|cx| self.poll_end(cx)).await,
@@ -199,7 +205,10 @@ impl Connection {
         }
         while let Poll::Ready(due) = self.heart.poll_due(cx) {
             match due {
-                Due::Ping => self.output.reply(packet::PING),
+                Due::Ping => match self.visitor.speech {
+                    Speech::Packets => self.output.reply(packet::PING),
+                    Speech::Envelopes(_) => self.output.ping(),
+                },
                 Due::Missed => return Poll::Ready(End::Gone(CloseReason::HeartbeatMissed)),
                 Due::NoNamespace => return Poll::Ready(End::Broken(CloseCode::Policy)),
             }
@@ -232,9 +241,15 @@ impl Connection {
                 self.decoder.allow(self.lane.packet_bytes_max(true));
             }
             match self.decoder.decode(&mut bytes)? {
-                Some(Heard::Text(text)) => self.obey(&text)?,
+                Some(Heard::Text(text)) => match self.visitor.speech {
+                    Speech::Packets => self.obey(&text)?,
+                    Speech::Envelopes(_) => self.hear(&text)?,
+                },
                 Some(Heard::Ping(payload)) => self.output.pong(&payload),
-                Some(Heard::Pong) => {}
+                Some(Heard::Pong) => match self.visitor.speech {
+                    Speech::Packets => {} // to none of ours
+                    Speech::Envelopes(_) => self.heart.pong(),
+                },
                 Some(Heard::Close(code)) => return Err(End::Closed(code)),
                 None => return Ok(()),
             }
@@ -253,12 +268,12 @@ impl Connection {
                 self.connect(namespace, payload)?;
             }
             Packet::Disconnect { namespace } => {
-                self.spaces.retain(|it| *it.path != *namespace);
+                self.spaces.retain(|it| !it.is_namespace(namespace));
                 self.heart.namespaces(self.spaces.len());
             }
             Packet::Event { namespace, ack, packet } => {
                 // A client that was refused may have sent events already; they go nowhere.
-                let space = self.spaces.iter().find(|it| *it.path == *namespace);
+                let space = self.spaces.iter().find(|it| it.is_namespace(namespace));
                 if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
                     intake.take(packet, ack)?;
                 }
@@ -270,12 +285,12 @@ impl Connection {
 
     /// Opens a namespace, or says why not. Events that come next find it open.
     fn connect(&mut self, namespace: &str, payload: Option<&str>) -> Result<(), End> {
-        let is_open = self.spaces.iter().any(|it| *it.path == *namespace);
+        let is_open = self.spaces.iter().any(|it| it.is_namespace(namespace));
         if is_open || NAMESPACE_BYTES_MAX < namespace.len() {
             return Err(End::Broken(CloseCode::Protocol));
         }
         let lane = Arc::clone(&self.lane);
-        let Some(served) = lane.namespaces.iter().find(|it| *it.path == *namespace) else {
+        let Some(served) = lane.namespace(namespace) else {
             self.output.reply(&packet::unknown_namespace(namespace));
             return Ok(());
         };
@@ -321,7 +336,7 @@ impl Connection {
         for (at, space) in self.spaces.iter_mut().enumerate() {
             while !space.is_over && self.output.has_room() {
                 match space.reader.poll_next(cx) {
-                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.path, &outgoing),
+                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.venue, &outgoing),
                     Poll::Ready(None) => {
                         space.is_over = true;
                         return Poll::Ready(at);
