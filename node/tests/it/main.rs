@@ -11,6 +11,7 @@
 mod case;
 mod desk;
 mod drain;
+mod flow;
 mod harness;
 mod heartbeat;
 mod limits;

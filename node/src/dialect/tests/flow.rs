@@ -95,6 +95,22 @@ fn what_is_malformed_is_told_by_the_clients_own_names() {
 }
 
 #[test]
+fn a_message_that_is_cut_or_changed_does_no_harm() {
+    let dialects = Dialects::builtin();
+    let text = r#"{"type":"SEND_MESSAGE","payload":{"roomId":"r","content":"a"},"requestId":"1"}"#;
+    assert!(dialects.unseal("/ws", text).is_ok());
+    for at in 0..text.len() {
+        let (before, after) = text.split_at(at);
+        assert!(dialects.unseal("/ws", before).is_err(), "{before}");
+        for other in ["\"", "{", "}", "[", ",", ":", "0", "\\", "\u{0}", "é"] {
+            // Whether it is still a message is not the question.
+            let changed = format!("{before}{other}{}", &after[1..]);
+            let _understood = dialects.unseal("/ws", &changed).is_ok();
+        }
+    }
+}
+
+#[test]
 fn it_is_spoken_on_its_paths_and_on_no_namespace() {
     let dialects = Dialects::builtin();
     let venue = |path: &str| Venue::Path(path.into());
