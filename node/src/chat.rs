@@ -15,10 +15,12 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
+use crate::blobs::{Blobs, Stored};
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 pub use crate::chat::rooms::Admitted;
 use crate::clock;
+use crate::domain::attachment::Upload;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
@@ -48,6 +50,7 @@ pub struct Config {
 pub struct Chat {
     store: Store,
     policy: RoomPolicy,
+    blobs: Blobs,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
 }
@@ -78,13 +81,14 @@ impl Chat {
     #[must_use]
     pub fn start(
         config: Config,
-        store: &Store,
+        (store, blobs): (&Store, &Blobs),
         handed: mpsc::Receiver<Handed>,
         lifecycle: &Lifecycle,
     ) -> Self {
         let reads = receipts::start(store.clone(), handed, lifecycle);
         let quotas = std::sync::Arc::new(Quotas::default());
-        Self { store: store.clone(), policy: config.policy, quotas, reads }
+        let (store, blobs) = (store.clone(), blobs.clone());
+        Self { store, policy: config.policy, blobs, quotas, reads }
     }
 
     /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
@@ -117,14 +121,17 @@ impl Chat {
         Ok(Reply::Created { room, at })
     }
 
-    /// Stores a message of a room that the connection has joined.
+    /// Stores a message of a room that the connection has joined, its files first.
     ///
     /// # Errors
-    /// Too often, a reserved or closed room, a full store, or Redis could not be asked: then
-    /// the outcome says whether a retry with the same `clientMessageId` is needed.
+    /// Too often, a reserved or closed room, files that are not taken, a full store, or Redis or the
+    /// store of files could not be asked: then the outcome says whether a retry with the same
+    /// `clientMessageId` is needed.
     pub async fn send(&self, asker: Asker<'_>, draft: Draft) -> Result<Reply, Refusal> {
         rooms::may_send(asker.actor, &draft.room)?;
         self.quotas.take(&self.store, asker, "messages").await?;
+        let stored = self.store_files(draft.uploads).await?;
+        let attachments = stored.as_ref().map_or_else(Vec::new, |it| it.attachments().to_vec());
         let sender = asker.actor.participant.clone();
         let append = Append {
             room: draft.room.clone(),
@@ -136,9 +143,17 @@ impl Chat {
                 text: draft.text,
                 kind: draft.kind,
                 client_message_id: draft.client_message_id,
+                attachments,
             }),
         };
-        let Appended { position, at, duplicate, .. } = self.append(append).await?;
+        // Before: a connection that ends meanwhile must not take the files of its message away.
+        let kept = stored.map(Stored::keep);
+        let appended = self.append(append).await;
+        // A message that was refused, or was stored already with the files of an earlier attempt.
+        if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
+            kept.discard();
+        }
+        let Appended { position, at, duplicate, .. } = appended?;
         let repeated = if duplicate && asker.request.is_some() {
             self.store.entry(&draft.room, position).await.map_err(unavailable)?
         } else {
@@ -146,6 +161,13 @@ impl Chat {
         };
         let message = MessageId::new(&draft.room, position);
         Ok(Reply::Sent { message, room: draft.room, position, at, repeated })
+    }
+
+    async fn store_files(&self, uploads: Vec<Upload>) -> Result<Option<Stored>, Refusal> {
+        if uploads.is_empty() {
+            return Ok(None);
+        }
+        self.blobs.store(uploads).await.map(Some)
     }
 
     /// Who is in a room that the actor may hear.
@@ -291,6 +313,14 @@ impl Chat {
         info!(user.id = %user, by = %actor.id(), "a user is disconnected");
         self.store.signal(Topic::User(user.clone()), Signal::Disconnect);
         Ok(Reply::Disconnected { user })
+    }
+}
+
+/// Whether the log holds, or may hold, the message of this attempt.
+fn may_hold_files(appended: &Result<Appended, Refusal>) -> bool {
+    match appended {
+        Ok(appended) => !appended.duplicate,
+        Err(refusal) => refusal.outcome() == Outcome::Unknown,
     }
 }
 

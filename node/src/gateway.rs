@@ -21,6 +21,7 @@ pub mod origin;
 mod packet;
 mod socketio;
 mod transport;
+mod uploads;
 mod websocket;
 
 use std::sync::{Arc, Weak};
@@ -44,6 +45,7 @@ use crate::gateway::drain::{FLUSH_MAX, Leaving};
 use crate::gateway::inside::Inside;
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::socketio::{Lane, Namespace};
+use crate::gateway::uploads::Uploads;
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
 
@@ -69,6 +71,9 @@ pub type Authenticate =
 /// the CONNECT.
 pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
 
+/// Whether files may come with an event of a namespace, told by the begin of its packet.
+pub type TakesFiles = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// What is behind the door.
 #[derive(Clone)]
 pub struct Behind {
@@ -80,6 +85,8 @@ pub struct Behind {
     pub authenticate: Authenticate,
     /// Serves peers.
     pub open: Open,
+    /// Tells the events that may be larger than others.
+    pub takes_files: TakesFiles,
 }
 
 fn namespaces(venues: &[Venue]) -> Vec<Arc<str>> {
@@ -115,16 +122,13 @@ impl Gateway {
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
         metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
-        let inside =
-            Inside::new(behind.authenticate, behind.open, lifecycle.clone(), told_to_leave);
+        let uploads =
+            Uploads::new(config.limits, config.heartbeat, Arc::clone(&behind.takes_files));
+        let inside = Inside::new(&behind, Arc::clone(&uploads), lifecycle.clone(), told_to_leave);
         let namespaces = namespaces(&behind.venues);
-        let websocket = websocket::Lane::new(
-            Arc::clone(&inside),
-            behind.venues,
-            config.heartbeat,
-            config.limits,
-        );
-        let engine = Engine::new(config.heartbeat, config.limits, |engine| {
+        let websocket = websocket::Lane::new(Arc::clone(&inside), behind.venues, config.heartbeat);
+        let packet_bytes = uploads.packet_bytes_max(true);
+        let engine = Engine::new(config.heartbeat, packet_bytes, |engine| {
             let lane = Arc::new(Lane { inside, engine: Weak::clone(engine) });
             namespaces.into_iter().map(|name| Namespace::new(name, Arc::clone(&lane))).collect()
         });
@@ -132,6 +136,7 @@ impl Gateway {
             admission: Admission::new(config.limits),
             cookies: behind.cookies,
             links: Arc::default(),
+            uploads,
             engine,
             websocket,
             lifecycle,

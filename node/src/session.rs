@@ -169,8 +169,13 @@ impl Session {
 
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Event { packet, ack } => self.event(&packet, ack).await,
-            Inbound::Overflowed { ack, request } => self.overflowed(&Asking { ack, request }),
+            Inbound::Event { packet, ack, held } => {
+                self.event(packet, ack).await;
+                drop(held);
+            }
+            Inbound::Refused { refusal, ack, request } => {
+                self.turned_away(&refusal, &Asking { ack, request });
+            }
         }
     }
 

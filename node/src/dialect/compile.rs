@@ -85,7 +85,8 @@ impl<'t> Compiler<'_, 't> {
         let venues = Venues::read(self.check, &mut file);
         self.is_enveloped = venues.is_enveloped();
         let rules = self.rules(&mut file);
-        let style = Style { ids: rules.ids, escapes: self.escapes(&mut file) };
+        let escapes = self.escapes(&mut file);
+        let style = Style { ids: rules.ids, escapes, ..Style::default() };
         let has_standing_rooms = file.flag(self.check, "standing_rooms").unwrap_or(false);
         let rates = Rates::read(self.check, &mut file);
         let codes = self.codes(&mut file);

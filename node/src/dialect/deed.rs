@@ -123,7 +123,6 @@ impl Deed {
     /// The command with these values; `None`: a required one is missing.
     pub(super) fn command(self, given: Given) -> Option<Command> {
         let Given { room, since, message, text, kind, reason, active, status, token, .. } = given;
-        let client_message_id = given.client_message_id;
         Some(match self {
             Self::Join => Command::Join { room: room?, since },
             Self::Create => Command::CreateRoom {
@@ -136,7 +135,8 @@ impl Deed {
                 room: room?,
                 text: text?,
                 kind: kind.unwrap_or_else(|| "text".to_owned()),
-                client_message_id,
+                client_message_id: given.client_message_id,
+                uploads: given.uploads,
             }),
             Self::Close => Command::Close { room: room?, reason },
             Self::History => Command::History {

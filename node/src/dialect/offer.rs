@@ -8,12 +8,18 @@ use crate::domain::notice::Notice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     At,
+    Attachments,
     Code,
     Data,
     Details,
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    FileId,
+    FileName,
+    FileSize,
+    FileType,
+    FileUrl,
     Limit,
     Message,
     MessageClientId,
@@ -52,12 +58,18 @@ impl Word {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::At => "at",
+            Self::Attachments => "message.attachments",
             Self::Code => "error.code",
             Self::Data => "data",
             Self::Details => "error.details",
             Self::ErrorText => "error.message",
             Self::ErrorOutcome => "error.outcome",
             Self::ExpiresAt => "expires_at",
+            Self::FileId => "file.id",
+            Self::FileName => "file.name",
+            Self::FileSize => "file.size",
+            Self::FileType => "file.type",
+            Self::FileUrl => "file.url",
             Self::Message => "message.id",
             Self::MessageClientId => "message.client_id",
             Self::MessageKind => "message.kind",
@@ -218,6 +230,7 @@ impl Occasion {
                     Message,
                     MessageText,
                     MessageKind,
+                    Word::Attachments,
                     User,
                     UserName,
                     UserRole,
@@ -255,8 +268,12 @@ impl Occasion {
 impl Word {
     /// What can be said about each element of the list that the word stands for, if it is one.
     pub(super) fn elements(self) -> Option<Offer> {
-        let users = Offer { always: USER_WORDS, sometimes: &[] };
-        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        let of = |always| Offer { always, sometimes: &[] };
+        let lists = [
+            (Self::Messages, Occasion::MessagePosted.offer()),
+            (Self::Users, of(USER_WORDS)),
+            (Self::Attachments, of(FILE_WORDS)),
+        ];
         lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
     }
 
@@ -268,12 +285,18 @@ impl Word {
             Self::Status => &["online", "away", "busy", "offline"],
             Self::RoomVisibility => &["public", "private"],
             Self::At
+            | Self::Attachments
             | Self::Code
             | Self::Data
             | Self::Details
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::FileId
+            | Self::FileName
+            | Self::FileSize
+            | Self::FileType
+            | Self::FileUrl
             | Self::Limit
             | Self::Members
             | Self::Message
@@ -354,6 +377,10 @@ impl Deed {
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =
     &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of each of a message's files.
+const FILE_WORDS: &[Word] =
+    &[Word::FileId, Word::FileName, Word::FileType, Word::FileSize, Word::FileUrl];
 
 /// The names of a status that was set.
 const ONE_STATUS: &[Word] =

@@ -4,6 +4,7 @@ mod case;
 mod desk;
 mod documentation;
 mod faults;
+mod files;
 mod flow;
 mod hearing;
 mod packets;

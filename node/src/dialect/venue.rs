@@ -14,6 +14,16 @@ pub enum Venue {
     Path(Arc<str>),
 }
 
+impl Venue {
+    /// The namespace or path, with its slash.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Namespace(name) | Self::Path(name) => name,
+        }
+    }
+}
+
 /// The venues of a file: all of one kind.
 #[derive(Debug)]
 pub(super) enum Venues {

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::dialect::json;
+use crate::dialect::links::Links;
 use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
+use crate::domain::attachment::Attachment;
 use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
@@ -31,6 +33,7 @@ pub(super) enum Value<'a> {
 /// How a dialect writes values.
 #[derive(Debug, Default)]
 pub(super) struct Style {
+    pub(super) links: Links,
     pub(super) ids: Ids,
     /// What stands for a character wherever people's own words are told.
     pub(super) escapes: Vec<(char, String)>,
@@ -256,6 +259,19 @@ impl<'a> Words<'a> {
         Value::List(entries.iter().map(|it| Self::new(style).entry(it)).collect())
     }
 
+    fn files(self, files: &'a [Attachment]) -> Self {
+        let style = self.style;
+        let file = |file: &'a Attachment| {
+            Self::new(style)
+                .shown(Word::FileId, &file.id)
+                .free(Word::FileName, &file.name)
+                .text(Word::FileType, &file.media_type)
+                .with(Word::FileSize, Value::Number(file.size))
+                .with(Word::FileUrl, Value::Text(style.links.to(file).into()))
+        };
+        self.with(Word::Attachments, Value::List(files.iter().map(file).collect()))
+    }
+
     fn entry(self, entry: &'a Entry) -> Self {
         let words = self
             .id(Word::Room, entry.room.as_str())
@@ -266,6 +282,7 @@ impl<'a> Words<'a> {
         match &entry.event {
             Event::MessagePosted(message) => {
                 let words = words
+                    .files(&message.attachments)
                     .shown(Word::Message, &entry.id())
                     .free(Word::MessageText, &message.text)
                     .text(Word::MessageKind, &message.kind)

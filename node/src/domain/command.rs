@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::attachment::Upload;
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
@@ -137,4 +138,6 @@ pub struct Draft {
     pub kind: String,
     /// The client's own name for it: with one, a retry is safe.
     pub client_message_id: Option<ClientMessageId>,
+    /// Its files, as they came.
+    pub uploads: Vec<Upload>,
 }

@@ -29,11 +29,10 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::auth::Credentials;
 use crate::dialect::Venue;
-use crate::gateway::config::{Heartbeat, Limits};
+use crate::gateway::config::Heartbeat;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::metrics::NamespaceMetrics;
-use crate::gateway::packet_bytes_max;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
 
@@ -42,9 +41,6 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 /// Characters of a key: sixteen bytes in base64.
 const KEY_CHARS: usize = 24;
-
-/// Bytes of one packet before its client has shown who it is.
-const STRANGER_BYTES_MAX: usize = 64 * 1024;
 
 /// A namespace or path that is served.
 #[derive(Debug)]
@@ -80,7 +76,6 @@ pub(super) struct Lane {
     inside: Arc<Inside>,
     served: Vec<Arc<Served>>,
     heartbeat: Heartbeat,
-    packet_bytes: usize,
 }
 
 impl std::fmt::Debug for Lane {
@@ -105,14 +100,9 @@ pub(super) struct Visitor {
 impl Lane {
     /// A lane that serves `venues`.
     #[must_use]
-    pub(super) fn new(
-        inside: Arc<Inside>,
-        venues: Vec<Venue>,
-        heartbeat: Heartbeat,
-        limits: Limits,
-    ) -> Arc<Self> {
+    pub(super) fn new(inside: Arc<Inside>, venues: Vec<Venue>, heartbeat: Heartbeat) -> Arc<Self> {
         let served = venues.into_iter().map(Served::new).collect();
-        Arc::new(Self { inside, served, heartbeat, packet_bytes: packet_bytes_max(limits) })
+        Arc::new(Self { inside, served, heartbeat })
     }
 
     /// What is spoken over a WebSocket that is opened at `path`, if envelopes are.
@@ -146,11 +136,6 @@ impl Lane {
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
-    }
-
-    /// Bytes of a packet of somebody who is known, or is not.
-    fn packet_bytes_max(&self, is_known: bool) -> usize {
-        if is_known { self.packet_bytes } else { self.packet_bytes.min(STRANGER_BYTES_MAX) }
     }
 }
 

@@ -15,9 +15,6 @@ use crate::hub::outbox::{AckId, Outgoing};
 use crate::session::Session;
 use crate::session::metrics::{self, Metrics};
 
-/// What a client whose inbox is full should wait.
-const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
-
 /// How a client recognises the answer to what it asked.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
@@ -36,24 +33,25 @@ fn answering(frame: Arc<Frame>, request: Option<&RequestId>) -> Arc<Frame> {
 
 impl Session {
     /// Carries out one event and answers it.
-    pub(super) async fn event(&mut self, packet: &str, ack: Option<AckId>) {
+    pub(super) async fn event(&mut self, packet: Box<str>, ack: Option<AckId>) {
         let started = Instant::now();
-        let (dialect, event, asking, result) =
-            match self.parts.dialects.understand(&self.peer.venue, packet) {
-                Ok(request) => {
-                    let (dialect, event) = (request.dialect, Arc::clone(&request.event));
-                    let asking = Asking { ack, request: request.request.clone() };
-                    self.stand(dialect).await;
-                    let result = self.limited(request).await;
-                    (dialect, Some(event), asking, result)
-                }
-                Err(malformed) => {
-                    let refusal = self.judged(&malformed);
-                    let dialect = malformed.dialect.unwrap_or(self.dialect);
-                    let asking = Asking { ack, request: malformed.request };
-                    (dialect, malformed.event, asking, Err(refusal))
-                }
-            };
+        let understood = self.parts.dialects.understand(&self.peer.venue, &packet);
+        drop(packet); // it may hold megabytes, and what it asks for takes its time
+        let (dialect, event, asking, result) = match understood {
+            Ok(request) => {
+                let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                let asking = Asking { ack, request: request.request.clone() };
+                self.stand(dialect).await;
+                let result = self.limited(request).await;
+                (dialect, Some(event), asking, result)
+            }
+            Err(malformed) => {
+                let refusal = self.judged(&malformed);
+                let dialect = malformed.dialect.unwrap_or(self.dialect);
+                let asking = Asking { ack, request: malformed.request };
+                (dialect, malformed.event, asking, Err(refusal))
+            }
+        };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
         metrics::counted(&label, result.as_ref().err(), started.elapsed());
         let parts = Arc::clone(&self.parts);
@@ -94,12 +92,11 @@ impl Session {
         }
     }
 
-    /// An event that found the inbox full was not kept; its client is told so.
-    pub(super) fn overflowed(&self, asking: &Asking) {
-        let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
+    /// An event that the gateway did not keep; its client is told so.
+    pub(super) fn turned_away(&self, refusal: &Refusal, asking: &Asking) {
         let label = Arc::from(Metrics::OTHER);
-        metrics::counted(&label, Some(&refusal), Duration::ZERO);
-        self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, asking);
+        metrics::counted(&label, Some(refusal), Duration::ZERO);
+        self.refuse(self.parts.dialects.get(self.dialect), None, refusal, asking);
     }
 
     fn answer(&self, dialect: &Dialect, event: &str, reply: &Reply, asking: &Asking) {

@@ -167,5 +167,5 @@ async fn a_message_that_does_not_fit_is_refused_by_its_id() {
     let mut client = open(&server, "/ws").await;
     client.send_burst((0..257).map(|n| format!(r#"{{"type":"A","requestId":{n}}}"#))).await;
     let last = client.next().await.unwrap();
-    assert!(last.contains("Overflowed") && last.contains("256"), "{last}");
+    assert!(last.contains("Refused") && last.contains("256"), "{last}");
 }

@@ -8,6 +8,7 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod attachments;
 mod case;
 mod desk;
 mod drain;

@@ -45,7 +45,7 @@ fn every_message_of_a_client_is_understood() {
     check("LEAVE_ROOM", r#"{"roomId":"r"}"#, "Leave { room: r }");
     let send = |kind: &str, key: &str| {
         format!(
-            r#"Send(Draft {{ room: r, text: "a <b>", kind: "{kind}", client_message_id: {key} }})"#
+            r#"Send(Draft {{ room: r, text: "a <b>", kind: "{kind}", client_message_id: {key}, uploads: [] }})"#
         )
     };
     check("SEND_MESSAGE", r#"{"roomId":"r","content":"a <b>"}"#, &send("text", "None"));

@@ -48,7 +48,8 @@ pub(super) fn entry(event: Event) -> Notice {
 pub(super) fn message(text: &str) -> Event {
     let client_message_id = Some(ClientMessageId::parse("m-1").unwrap());
     let (text, kind) = (text.to_owned(), "text".to_owned());
-    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id })
+    let attachments = Vec::new();
+    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id, attachments })
 }
 
 /// A notice of every kind.
