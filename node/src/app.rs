@@ -216,7 +216,7 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
 fn behind(dialects: &Arc<Dialects>, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
     let (auth_of_gateway, spoken) = (Arc::clone(auth), Arc::clone(dialects));
     Behind {
-        namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
+        venues: dialects.venues(),
         cookies: auth.cookies().to_vec(),
         authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
         open: Arc::new(move |peer| sessions.open(peer)),

@@ -9,6 +9,7 @@ mod receipts;
 mod rooms;
 mod stats;
 mod typing;
+mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,6 +79,8 @@ pub struct Asker<'a> {
     pub is_spread: bool,
     /// The limit that the command counts against; `None`: none.
     pub limit: Option<Limit>,
+    /// The dialect's own id of the request, for the asker's copy of what comes of it.
+    pub request: Option<&'a str>,
 }
 
 impl Chat {
@@ -130,7 +133,8 @@ impl Chat {
         let asker = Asker { limit: Some(ROOMS_MADE), ..asker };
         self.quotas.take(&self.store, asker, "rooms").await?;
         let room = rooms::create(&self.store, asker.actor, new).await?;
-        Ok(Reply::Created { room })
+        let at = self.created_at(&room.id).await?;
+        Ok(Reply::Created { room, at })
     }
 
     /// Stores a message of a room that the connection has joined, its files first.
@@ -149,7 +153,7 @@ impl Chat {
             room: draft.room.clone(),
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
-            origin: Some((asker.conn, None)),
+            origin: Some((asker.conn, asker.request.map(str::to_owned))),
             event: Event::MessagePosted(Message {
                 sender,
                 text: draft.text,
@@ -165,13 +169,14 @@ impl Chat {
         if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
             kept.discard();
         }
-        let appended = appended?;
-        Ok(Reply::Sent {
-            message: MessageId::new(&draft.room, appended.position),
-            room: draft.room,
-            position: appended.position,
-            at: appended.at,
-        })
+        let Appended { position, at, duplicate, .. } = appended?;
+        let repeated = if duplicate && asker.request.is_some() {
+            self.store.entry(&draft.room, position).await.map_err(unavailable)?
+        } else {
+            None
+        };
+        let message = MessageId::new(&draft.room, position);
+        Ok(Reply::Sent { message, room: draft.room, position, at, repeated })
     }
 
     async fn store_files(&self, uploads: Vec<Upload>) -> Result<Option<Stored>, Refusal> {
@@ -179,16 +184,6 @@ impl Chat {
             return Ok(None);
         }
         self.blobs.store(uploads).await.map(Some)
-    }
-
-    /// A page of the messages of a room that the actor may hear.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn history(&self, room: RoomId, limit: u32, offset: u64) -> Result<Reply, Refusal> {
-        let page = self.store.messages(&room, limit, offset).await;
-        let (total, messages) = page.map_err(unavailable)?;
-        Ok(Reply::History { room, messages, limit, offset, total })
     }
 
     /// Who is in a room that the actor may hear.

@@ -156,9 +156,11 @@ impl Dialects {
 
     fn problem(&self) -> Option<String> {
         match self.compile() {
-            Ok(all) if all.by_name(&self.usual).is_some() => None,
+            Ok(all) if all.by_name(&self.usual).is_some_and(|it| !all.get(it).is_enveloped()) => {
+                None
+            }
             Ok(_) => {
-                Some("dialects.default: see `parlance dialects list` for all there are".into())
+                Some("dialects.default: see `parlance dialects list` for all on a namespace".into())
             }
             Err(faults) => {
                 Some(format!("dialects.dir: {}", faults.to_string().replace('\n', "; ")))

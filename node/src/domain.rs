@@ -27,3 +27,4 @@ pub mod signal;
 pub mod stats;
 pub mod time;
 pub mod topic;
+pub mod view;

@@ -11,6 +11,7 @@ mod commands;
 mod guard;
 mod limits;
 mod metrics;
+mod packets;
 mod pulling;
 mod rooms;
 mod stats;
@@ -33,6 +34,7 @@ use crate::lifecycle::Lifecycle;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
+use crate::session::packets::Asking;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
 use crate::session::stats::Watching;
@@ -122,11 +124,8 @@ struct Session {
 
 impl Session {
     fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
-        let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
-        let shown = named
-            .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
-            .or_else(|| parts.dialects.only_one(&peer.namespace));
-        let dialect = shown.unwrap_or(parts.config.dialect);
+        let expected = parts.dialects.expected(&peer.venue, peer.dialect.as_deref());
+        let dialect = expected.unwrap_or(parts.config.dialect);
         let mut identity = peer.identity.take();
         let payload = peer.greeting.take();
         let payload = payload.as_ref().map(|it| &**it.expose());
@@ -135,7 +134,7 @@ impl Session {
             identity = parts.auth.take_at_word(&greeting.claims);
             peer.known.store(identity.is_some(), Ordering::Relaxed);
         }
-        if identity.is_none() && shown.is_some_and(|it| parts.dialects.get(it).needs_token()) {
+        if identity.is_none() && expected.is_some_and(|it| parts.dialects.get(it).needs_token()) {
             return Err(Refusal::AuthRequired);
         }
         if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
@@ -200,7 +199,9 @@ impl Session {
                 self.event(packet, ack).await;
                 drop(held);
             }
-            Inbound::Refused { refusal, ack } => self.turned_away(&refusal, ack),
+            Inbound::Refused { refusal, ack, request } => {
+                self.turned_away(&refusal, &Asking { ack, request });
+            }
         }
     }
 

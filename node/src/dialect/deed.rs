@@ -106,7 +106,7 @@ impl Deed {
             Self::Create => &[Asked::RoomDescription, Asked::RoomVisibility],
             Self::Send => &[Asked::MessageKind, Asked::MessageClientId, Asked::Attachments],
             Self::Close => &[Asked::Reason],
-            Self::History => &[Asked::Limit, Asked::Offset],
+            Self::History => &[Asked::Limit, Asked::Offset, Asked::Before],
             Self::Leave
             | Self::Users
             | Self::MarkRead
@@ -147,6 +147,7 @@ impl Deed {
                 room: room?,
                 limit: given.limit.unwrap_or(PAGE_DEFAULT),
                 offset: given.offset.unwrap_or_default(),
+                before: given.before,
             },
             Self::Users => Command::Users { room: room? },
             Self::MarkRead => Command::MarkRead { message: message? },
@@ -180,6 +181,7 @@ pub(super) enum Asked {
     Attachments,
     Limit,
     Offset,
+    Before,
     Reason,
     Active,
     Status,
@@ -211,6 +213,7 @@ impl Asked {
             Self::Attachments => "message.attachments",
             Self::Limit => "limit",
             Self::Offset => "offset",
+            Self::Before => "before",
             Self::Reason => "reason",
             Self::Whom => "whom",
             Self::User => "user.id",

@@ -36,6 +36,7 @@ pub(super) enum Word {
     Resumed,
     RetryAfterMs,
     Room,
+    RoomCreatedAt,
     RoomDescription,
     RoomName,
     RoomVisibility,
@@ -84,6 +85,7 @@ impl Word {
             Self::Resumed => "resumed",
             Self::RetryAfterMs => "error.retry_after_ms",
             Self::Room => "room",
+            Self::RoomCreatedAt => "room.created_at",
             Self::RoomDescription => "room.description",
             Self::RoomName => "room.name",
             Self::RoomVisibility => "room.visibility",
@@ -335,6 +337,7 @@ impl Word {
             | Self::Resumed
             | Self::RetryAfterMs
             | Self::Room
+            | Self::RoomCreatedAt
             | Self::RoomDescription
             | Self::RoomName
             | Self::Seq
@@ -369,9 +372,12 @@ impl Deed {
                 Position,
                 Resumed,
                 Missed,
+                Word::RoomCreatedAt,
                 Word::Members,
+                Word::Messages,
+                Word::Users,
             ],
-            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility, Word::RoomCreatedAt],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],

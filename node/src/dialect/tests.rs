@@ -5,6 +5,7 @@ mod desk;
 mod documentation;
 mod faults;
 mod files;
+mod flow;
 mod hearing;
 mod packets;
 mod telling;

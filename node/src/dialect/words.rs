@@ -7,7 +7,7 @@ use crate::dialect::links::Links;
 use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
 use crate::domain::attachment::Attachment;
-use crate::domain::event::{Entry, Event};
+use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::presence::Shown;
@@ -16,6 +16,7 @@ use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
 use crate::domain::room::RoomCard;
 use crate::domain::stats::Stats;
+use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
 #[derive(Debug, Clone)]
@@ -130,29 +131,29 @@ impl<'a> Words<'a> {
     pub(super) fn of_reply(reply: &'a Reply, style: &'a Style) -> Self {
         let words = Self::new(style);
         match reply {
-            Reply::Joined { room, position, resumed, missed, members } => words
+            Reply::Joined { room, position, resumed, missed, members, view } => words
+                .created_at(view.created_at)
+                .with(Word::Messages, Self::entries(&view.messages, style))
+                .users(&view.users)
                 .with(Word::Members, Value::Number(*members))
                 .room(room)
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
                 .with(Word::Missed, Value::Number(*missed)),
-            Reply::Created { room } => words.room(room),
+            Reply::Created { room, at } => words.room(room).shown(Word::RoomCreatedAt, at),
             Reply::Left { room } | Reply::Closed { room } => words.id(Word::Room, room.as_str()),
-            Reply::Sent { message, room, position, at } => words
+            Reply::Sent { message, room, position, at, repeated: _ } => words
                 .shown(Word::Message, message)
                 .id(Word::Room, room.as_str())
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Seq, Value::Number(position.seq.0))
                 .shown(Word::At, at),
-            Reply::History { room, messages, limit, offset, total } => {
-                let messages = messages.iter().map(|it| Self::new(style).entry(it)).collect();
-                words
-                    .id(Word::Room, room.as_str())
-                    .with(Word::Messages, Value::List(messages))
-                    .with(Word::Limit, Value::Number(u64::from(*limit)))
-                    .with(Word::Offset, Value::Number(*offset))
-                    .with(Word::Total, Value::Number(*total))
-            }
+            Reply::History { room, messages, limit, offset, total } => words
+                .id(Word::Room, room.as_str())
+                .with(Word::Messages, Self::entries(messages, style))
+                .with(Word::Limit, Value::Number(u64::from(*limit)))
+                .with(Word::Offset, Value::Number(*offset))
+                .with(Word::Total, Value::Number(*total)),
             Reply::Users { room, users } => words.id(Word::Room, room.as_str()).users(users),
             Reply::Online { user, users, at } => {
                 words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users)
@@ -230,6 +231,13 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn created_at(self, at: Option<Timestamp>) -> Self {
+        match at {
+            Some(at) => self.shown(Word::RoomCreatedAt, &at),
+            None => self, // not read, because the dialect does not tell it
+        }
+    }
+
     fn room(self, room: &'a RoomCard) -> Self {
         self.id(Word::Room, room.id.as_str())
             .free(Word::RoomName, &room.name)
@@ -257,6 +265,10 @@ impl<'a> Words<'a> {
         };
         let users = Value::List(users.iter().map(user).collect());
         self.with(Word::Users, users)
+    }
+
+    fn entries(entries: &'a [SharedEntry], style: &'a Style) -> Value<'a> {
+        Value::List(entries.iter().map(|it| Self::new(style).entry(it)).collect())
     }
 
     fn files(self, files: &'a [Attachment]) -> Self {

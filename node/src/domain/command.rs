@@ -58,6 +58,8 @@ pub enum Command {
         limit: u32,
         /// How many of the newest to pass over.
         offset: u64,
+        /// Only those before this message.
+        before: Option<MessageId>,
     },
     /// Ask who is in a room.
     Users {

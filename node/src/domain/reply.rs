@@ -8,6 +8,7 @@ use crate::domain::role::Participant;
 use crate::domain::room::RoomCard;
 use crate::domain::stats::Stats;
 use crate::domain::time::Timestamp;
+use crate::domain::view::View;
 
 /// What a command came to; a dialect spells it in the acknowledgement and in its reply events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +25,15 @@ pub enum Reply {
         missed: u64,
         /// How many users are in the room, the asker among them.
         members: u64,
+        /// What the asker's dialect shows of the room.
+        view: View,
     },
     /// The room is made; the asker is a member, and has not joined it.
     Created {
         /// Which.
         room: RoomCard,
+        /// When Redis made it.
+        at: Timestamp,
     },
     /// The connection no longer hears the room.
     Left {
@@ -45,6 +50,8 @@ pub enum Reply {
         position: Position,
         /// When Redis stored it.
         at: Timestamp,
+        /// What an earlier attempt stored, for a dialect that answers by the message itself.
+        repeated: Option<SharedEntry>,
     },
     /// Nobody can write into the room any more.
     Closed {

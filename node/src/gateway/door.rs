@@ -1,4 +1,4 @@
-//! What every Socket.IO request passes before the engine sees it.
+//! What every request for a session passes before it is opened.
 //!
 //! New sessions are admitted from counts alone. Later requests are matched with their session,
 //! because only here can be seen what a polling response carries and which connection an upgrade
@@ -30,7 +30,7 @@ use crate::gateway::origin::{self, AllowedOrigins, Verdict};
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::transport::Transport;
 use crate::gateway::uploads::Uploads;
-use crate::gateway::websocket::{Lane, Visitor};
+use crate::gateway::websocket::{Lane, Speech, Visitor};
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Held;
 
@@ -108,6 +108,38 @@ pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request) -> Res
     }
 }
 
+/// Takes the requests that open a WebSocket with envelopes, and lets all others pass.
+pub(super) async fn pass_envelopes(
+    State(door): State<Arc<Door>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(speech) = door.websocket.speech_at(request.uri().path()) else {
+        return next.run(request).await;
+    };
+    if !asks_for_websocket(request.headers()) {
+        let page = next.run(request).await;
+        let is_nowhere = page.status() == StatusCode::NOT_FOUND;
+        let websocket = [(UPGRADE, HeaderValue::from_static("websocket"))];
+        return if is_nowhere {
+            (StatusCode::UPGRADE_REQUIRED, websocket, "a WebSocket is spoken here").into_response()
+        } else {
+            page
+        };
+    }
+    match request.extensions().get::<Arc<Transport>>().cloned() {
+        Some(transport) => door.open_envelopes(speech, &transport, request),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(), // not from our accept loop
+    }
+}
+
+/// Counts how asking for a session came out.
+fn counted(response: Response) -> Response {
+    let is_open = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::OK);
+    if is_open { Handshake::Opened } else { Handshake::Malformed }.count();
+    response
+}
+
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
@@ -135,9 +167,7 @@ impl Door {
         let response = if !asked.is_version_4 {
             StatusCode::BAD_REQUEST.into_response()
         } else if asked.is_websocket {
-            let place = self.links.enter();
-            let visitor = Visitor { address: client, shown, _place: place };
-            self.websocket.open(visitor, request)
+            self.open_websocket((client, shown), Speech::Packets, request)
         } else {
             let link = self.links.open(client, shown, &self.uploads);
             keep_what_the_engine_reads(request.headers_mut());
@@ -148,9 +178,29 @@ impl Door {
             }
             response
         };
-        let is_open = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::OK);
-        if is_open { Handshake::Opened } else { Handshake::Malformed }.count();
-        response
+        counted(response)
+    }
+
+    /// A new WebSocket with envelopes, if there is room for it.
+    fn open_envelopes(&self, speech: Speech, transport: &Transport, request: Request) -> Response {
+        let headers = request.headers();
+        let client = address::client(transport.peer, headers, &self.config.trusted_proxies);
+        if let Some(denial) = self.denial(client) {
+            return denial;
+        }
+        let credentials = credentials::of_request(headers, &self.cookies);
+        let shown = Shown { credentials, dialect: None };
+        counted(self.open_websocket((client, shown), speech, request))
+    }
+
+    fn open_websocket(
+        &self,
+        (address, shown): (IpAddr, Shown),
+        speech: Speech,
+        request: Request,
+    ) -> Response {
+        let visitor = Visitor { address, shown, speech, _place: self.links.enter() };
+        self.websocket.open(visitor, request)
     }
 
     /// What a new session is told if it is not let in.
@@ -278,8 +328,8 @@ fn session_id(body: &[u8]) -> Option<String> {
     Some(open.sid)
 }
 
-/// Judges the `Origin` of every request: Socket.IO is refused to pages that are not listed, and
-/// browsers show listed pages the answers.
+/// Judges the `Origin` of every request: Socket.IO and WebSockets are refused to pages that are not
+/// listed, and browsers show listed pages the answers.
 pub(super) async fn check_origin(
     State(origins): State<Arc<AllowedOrigins>>,
     request: Request,
@@ -287,7 +337,10 @@ pub(super) async fn check_origin(
 ) -> Response {
     match origins.judge(request.headers()) {
         Verdict::NoPage => next.run(request).await,
-        Verdict::Refused if request.uri().path().starts_with(ENGINE_PATH) => {
+        Verdict::Refused
+            if request.uri().path().starts_with(ENGINE_PATH)
+                || asks_for_websocket(request.headers()) =>
+        {
             Handshake::Origin.count();
             (StatusCode::FORBIDDEN, "this origin is not allowed").into_response()
         }

@@ -59,6 +59,17 @@ impl Inside {
         ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Who opens a connection that needs no CONNECT, by a request that showed `shown`.
+    ///
+    /// # Errors
+    /// A token is there and is not good.
+    pub(super) fn recognise(&self, shown: &Shown) -> Result<Greeted, Refusal> {
+        match (self.authenticate)(&shown.credentials) {
+            Ok(identity) => Ok(Greeted { identity, dialect: None, payload: None }),
+            Err(_failure) => Err(Refusal::AuthRequired),
+        }
+    }
+
     /// Who asks with this CONNECT payload, after a request that showed `shown`.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use socketioxide::handler::{ConnectHandler, Value};
 use socketioxide::socket::Socket;
 use tokio::sync::watch;
 
+use crate::dialect::Venue;
 use crate::domain::close::CloseReason;
 use crate::domain::refusal::Refusal;
 use crate::gateway::inside::{Greeted, Inside};
@@ -103,7 +104,7 @@ impl Namespace {
         (self.lane.inside.open)(Peer {
             conn,
             socket: socket.id.to_string(),
-            namespace: Arc::clone(&self.path),
+            venue: Venue::Namespace(Arc::clone(&self.path)),
             transport: transport_name(socket),
             address: link.address,
             known: Arc::clone(&link.receiving.known),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::dialect::envelope::RequestId;
 use crate::dialect::{Audience, DialectId, DialectSet, Dialects, Frame, Spoken};
 use crate::domain::event::{Origin, SharedEntry};
 use crate::domain::id::{ConnId, NodeLife, UserId};
@@ -103,8 +104,8 @@ pub struct Listener {
 pub(crate) enum Cause<'a> {
     /// Everyone may be told.
     Nobody,
-    /// One connection of this node did it.
-    Connection(ConnId),
+    /// One connection of this node did it, by a request that it gave this id.
+    Connection(ConnId, Option<&'a str>),
     /// All connections of a user are meant.
     User(&'a UserId),
 }
@@ -135,16 +136,21 @@ pub(crate) struct Voice<'a> {
 impl Voice<'_> {
     /// Who is not told what came from `origin`, if it came from this node.
     pub(crate) fn cause_of(&self, origin: &Origin) -> Cause<'static> {
-        // A connection outlives a change of incarnation, and its number is never reused.
-        if origin.node.index == self.life.index {
-            Cause::Connection(origin.conn)
-        } else {
-            Cause::Nobody
+        if self.is_here(origin) { Cause::Connection(origin.conn, None) } else { Cause::Nobody }
+    }
+
+    pub(crate) fn cause_of_entry<'a>(&self, entry: &'a SharedEntry) -> Cause<'a> {
+        match &entry.origin {
+            Some(origin) if self.is_here(origin) => {
+                Cause::Connection(origin.conn, origin.request.as_deref())
+            }
+            Some(_) | None => Cause::Nobody,
         }
     }
 
-    pub(crate) fn cause_of_entry(&self, entry: &SharedEntry) -> Cause<'static> {
-        entry.origin.as_ref().map_or(Cause::Nobody, |origin| self.cause_of(origin))
+    /// A connection outlives a change of incarnation, and its number is never reused.
+    fn is_here(&self, origin: &Origin) -> bool {
+        origin.node.index == self.life.index
     }
 }
 
@@ -163,10 +169,10 @@ pub(crate) fn tell(
     (cause, manner): (Cause<'_>, Manner),
     voice: &Voice<'_>,
 ) -> bool {
-    let is_origin = match cause {
-        Cause::Nobody => false,
-        Cause::Connection(conn) => conn == listener.conn,
-        Cause::User(user) => *user == listener.user,
+    let (is_origin, request) = match cause {
+        Cause::Nobody => (false, None),
+        Cause::Connection(conn, request) => (conn == listener.conn, request),
+        Cause::User(user) => (*user == listener.user, None),
     };
     let mut is_there = true;
     // What several dialects say alike is told once.
@@ -180,8 +186,13 @@ pub(crate) fn tell(
         if listener.dialects.is_several() {
             told.push(Arc::clone(&spoken.frame));
         }
-        let outgoing = Outgoing::Event(Arc::clone(&spoken.frame));
-        is_there &= push(listener, outgoing, manner, voice);
+        let frame = Arc::clone(&spoken.frame);
+        let request = request.filter(|_| is_origin).and_then(RequestId::parse);
+        let frame = match request {
+            Some(request) => frame.answering(request),
+            None => frame,
+        };
+        is_there &= push(listener, Outgoing::Event(frame), manner, voice);
     }
     is_there
 }

@@ -5,6 +5,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::topic::Topic;
 use crate::hub::{AttachError, Progress};
 use crate::session::Session;
+use crate::session::packets::Asking;
 use crate::session::rooms::Pull;
 
 impl Session {
@@ -54,6 +55,6 @@ impl Session {
         let dialect = self.rooms.dialect_of(&room).unwrap_or(self.dialect);
         self.rooms.exit(&room);
         self.parts.hub.detach(&Topic::Room(room), self.peer.conn).await;
-        self.refuse(self.parts.dialects.get(dialect), None, refusal, None);
+        self.refuse(self.parts.dialects.get(dialect), None, refusal, &Asking::default());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use parlance::auth::{AuthFailure, Identity};
-use parlance::dialect::Frame;
+use parlance::dialect::{Frame, Venue};
 use parlance::domain::command::Token;
 use parlance::domain::id::UserId;
 use parlance::domain::refusal::Refusal;
@@ -49,14 +49,20 @@ impl Server {
         let lifecycle = Lifecycle::default();
         let tasks = lifecycle.clone();
         let behind = Behind {
-            namespaces: vec!["/".into(), "/conversation".into()],
+            venues: vec![
+                Venue::Namespace("/".into()),
+                Venue::Namespace("/conversation".into()),
+                Venue::Path("/ws".into()),
+                Venue::Path("/page".into()),
+            ],
             cookies: vec!["access_token".to_owned()],
             authenticate: Arc::new(|shown| {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
                 tokens.find_map(Option::as_ref).map(identify).transpose()
             }),
             open: Arc::new(move |peer: Peer| {
-                if peer.identity.is_none() && &*peer.namespace != "/" {
+                let needs_token = peer.venue == Venue::Namespace("/conversation".into());
+                if peer.identity.is_none() && needs_token {
                     return Err(Refusal::AuthRequired);
                 }
                 tasks.spawn("session", session(peer));
@@ -113,7 +119,7 @@ pub(crate) async fn echo(mut peer: Peer) {
                 (packet.len().to_string(), ack)
             }
             Inbound::Event { packet, ack, held: _ } => (packet.into_string(), ack),
-            Inbound::Refused { refusal, ack } => (format!("{:?}", refusal.code()), ack),
+            Inbound::Refused { refusal, ack, .. } => (format!("{:?}", refusal.code()), ack),
         };
         let outgoing = match ack {
             Some(id) => {

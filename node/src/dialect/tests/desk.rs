@@ -13,6 +13,7 @@ use crate::domain::presence::{Shown, Status};
 use crate::domain::quota::Limit;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Participant, Role, Side};
+use crate::domain::view::Wanted;
 
 fn desk(dialects: &Dialects) -> &Dialect {
     dialects.get(dialects.by_name("desk").unwrap())
@@ -76,7 +77,12 @@ fn a_join_has_its_terms_and_its_claims() {
     let dialects = Dialects::builtin();
     let packet = r#"["joinChatGroup",{"groupId":456,"userType":"client","userId":"123"}]"#;
     let request = dialects.decode("/desk", packet).unwrap();
-    let terms = Terms { needs_join: true, needs_open: true, leaves_others: true };
+    let terms = Terms {
+        needs_join: true,
+        needs_open: true,
+        leaves_others: true,
+        wanted: Wanted::default(),
+    };
     assert_eq!(request.terms, terms);
     assert_eq!((request.claims.id, request.claims.side), (Some(agent().id), Some(Side::Client)));
     let minute = |times| Some(Limit { times, per: Duration::from_secs(60) });

@@ -8,7 +8,7 @@ use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::tests::{compiled, first};
 use crate::dialect::words::{Style, Words};
 use crate::dialect::{Audience, Dialect, Dialects, Frame};
-use crate::domain::event::{Entry, Event};
+use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::notice::Notice;
@@ -20,6 +20,7 @@ use crate::domain::role::{Participant, Role};
 use crate::domain::room::RoomCard;
 use crate::domain::stats::Stats;
 use crate::domain::time::Timestamp;
+use crate::domain::view::View;
 
 pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
 
@@ -84,6 +85,11 @@ fn notices() -> Vec<Notice> {
 
 pub(super) const STATS: Stats = Stats { rooms: 15, active_rooms: 8, users: 25 };
 
+fn messages() -> Vec<SharedEntry> {
+    let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
+    vec![Arc::clone(&entry), entry]
+}
+
 fn users() -> Vec<Shown> {
     vec![Shown { user: user(), status: Status::Away, at: AT }]
 }
@@ -91,21 +97,26 @@ fn users() -> Vec<Shown> {
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
-        Deed::Create => Reply::Created { room: RoomCard::plain(&room()) },
+        Deed::Create => Reply::Created { room: RoomCard::plain(&room()), at: AT },
         Deed::Join => Reply::Joined {
             room: RoomCard::plain(&room()),
             position: position(),
             resumed: true,
             missed: 3,
             members: 2,
+            view: View { messages: messages(), users: users(), created_at: Some(AT) },
         },
         Deed::Leave => Reply::Left { room: room() },
-        Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
+        Deed::Send => Reply::Sent {
+            message: id(),
+            room: room(),
+            position: position(),
+            at: AT,
+            repeated: None,
+        },
         Deed::Close => Reply::Closed { room: room() },
         Deed::History => {
-            let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
-            let messages = vec![Arc::clone(&entry), entry];
-            Reply::History { room: room(), messages, limit: 50, offset: 2, total: 9 }
+            Reply::History { room: room(), messages: messages(), limit: 50, offset: 2, total: 9 }
         }
         Deed::Users => Reply::Users { room: room(), users: users() },
         Deed::MarkRead => Reply::Marked,

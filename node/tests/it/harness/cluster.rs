@@ -109,6 +109,11 @@ impl Cluster {
         Plan::nodes(2).start().await
     }
 
+    /// A node's public address.
+    pub(crate) fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node].public
+    }
+
     /// A way to connect to a node.
     pub(crate) fn dial(&self, node: usize) -> Dial {
         Dial::to(self.nodes[node].public)
