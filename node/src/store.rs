@@ -14,9 +14,11 @@ mod connect;
 mod feed;
 mod interest;
 mod keys;
+mod listed;
 mod log;
 mod members;
 mod metrics;
+mod news;
 mod presence;
 mod publisher;
 mod quotas;
@@ -27,6 +29,7 @@ mod rooms;
 mod script;
 mod seen;
 mod shard;
+mod stats;
 mod subscriber;
 #[cfg(test)]
 mod test_redis;
@@ -49,6 +52,7 @@ use crate::store::beat::{Reported, TableRow};
 use crate::store::config::Config;
 pub use crate::store::feed::{FeedPage, FeedPlace};
 pub use crate::store::members::{Belonging, Members, ROOM_MEMBERS_MAX};
+pub use crate::store::news::{Concerned, Turn};
 use crate::store::publisher::Job;
 pub use crate::store::receipts::Unread;
 pub use crate::store::requests::Begun;
@@ -188,6 +192,17 @@ pub enum Page {
         /// The newest page, oldest first.
         newest: Vec<SharedEntry>,
     },
+}
+
+/// Which of a room's messages a page is counted among, from the newest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// All.
+    All,
+    /// Those before the one with this number.
+    Before(u64),
+    /// Those up to and with this place.
+    UpTo(Position),
 }
 
 /// What arrives for a keeper, in the order in which Redis published it.

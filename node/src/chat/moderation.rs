@@ -72,7 +72,7 @@ impl Chat {
     /// # Errors
     /// Redis could not be asked.
     pub async fn seen(&self, user: &UserId) -> Result<Seen, Refusal> {
-        self.store.seen(user).await.map_err(unavailable)
+        self.store.user_seen(user).await.map_err(unavailable)
     }
 
     /// Users who have a connection, as [`crate::store::Store::online`] answers them.

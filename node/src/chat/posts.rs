@@ -7,7 +7,7 @@ use crate::domain::message::Message;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Participant, Role};
 use crate::domain::room::{Reserved, Visibility};
-use crate::store::{Append, Appended, FeedPage, FeedPlace, Redaction, Unread};
+use crate::store::{Append, Appended, Counted, FeedPage, FeedPlace, Redaction, Unread};
 
 /// A message that the application writes.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Post {
 /// Who writes what no user wrote.
 fn system() -> Option<Participant> {
     let id = UserId::parse("system").ok()?;
-    Some(Participant { id, name: "System".to_owned(), role: Role::Agent })
+    Some(Participant { id, name: "System".to_owned(), role: Role::Agent, full_name: None })
 }
 
 impl Chat {
@@ -45,7 +45,13 @@ impl Chat {
         }
         let user = sender.as_ref().map(|it| it.id.clone());
         let sender = sender.or_else(system).ok_or(Refusal::UserNotFound)?;
-        let message = Message { sender, text, kind, client_message_id: name.clone() };
+        let message = Message {
+            sender,
+            text,
+            kind,
+            client_message_id: name.clone(),
+            attachments: Vec::new(),
+        };
         let event = Event::MessagePosted(message);
         let append = Append::of_application(&room, event);
         self.append(Append { sender: user, client_message_id: name, ..append }).await
@@ -62,7 +68,8 @@ impl Chat {
         limit: u32,
     ) -> Result<Vec<SharedEntry>, Refusal> {
         self.record(room).await?;
-        let page = self.store.messages_from(room, before, limit, 0).await;
+        let counted = if before == 0 { Counted::All } else { Counted::Before(before) };
+        let page = self.store.messages(room, (limit, 0), counted).await;
         page.map(|(_total, entries)| entries).map_err(unavailable)
     }
 

@@ -40,6 +40,8 @@ fn is_entitled(actor: &Actor, reserved: Reserved<'_>) -> bool {
         }
         Reserved::User(name) => actor.id().as_str() == name,
         Reserved::Lobby => actor.participant.role.side() == Side::Agent,
+        // Whoever hears it hears no more than concerns them.
+        Reserved::Newsroom => true,
     }
 }
 
@@ -107,7 +109,7 @@ pub(super) async fn create(
 /// Whether the actor may write into a room that it has joined.
 pub(super) fn may_send(actor: &Actor, room: &RoomId) -> Result<(), Refusal> {
     match Reserved::of(room) {
-        Some(Reserved::Lobby) => Err(Refusal::AccessDenied),
+        Some(Reserved::Lobby | Reserved::Newsroom) => Err(Refusal::AccessDenied),
         Some(_) if actor.participant.role.side() == Side::Client => Err(Refusal::AccessDenied),
         Some(_) | None => Ok(()),
     }
@@ -122,7 +124,7 @@ mod tests {
     fn actor(id: &str, role: Role, departments: &[&str]) -> Actor {
         let id = UserId::parse(id).unwrap();
         let departments = departments.iter().map(|&it| it.to_owned()).collect();
-        let participant = Participant { id, name: "n".to_owned(), role };
+        let participant = Participant { id, name: "n".to_owned(), role, full_name: None };
         Actor { participant, grants: vec![], departments }
     }
 

@@ -8,12 +8,18 @@ use crate::domain::notice::Notice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     At,
+    Attachments,
     Code,
     Data,
     Details,
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    FileId,
+    FileName,
+    FileSize,
+    FileType,
+    FileUrl,
     Limit,
     Message,
     MessageClientId,
@@ -31,6 +37,7 @@ pub(super) enum Word {
     Resumed,
     RetryAfterMs,
     Room,
+    RoomCreatedAt,
     RoomDescription,
     RoomName,
     RoomVisibility,
@@ -45,6 +52,9 @@ pub(super) enum Word {
     UserRole,
     UserSide,
     Users,
+    UsersOnline,
+    RoomsActive,
+    RoomsTotal,
     Whom,
 }
 
@@ -52,12 +62,18 @@ impl Word {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::At => "at",
+            Self::Attachments => "message.attachments",
             Self::Code => "error.code",
             Self::Data => "data",
             Self::Details => "error.details",
             Self::ErrorText => "error.message",
             Self::ErrorOutcome => "error.outcome",
             Self::ExpiresAt => "expires_at",
+            Self::FileId => "file.id",
+            Self::FileName => "file.name",
+            Self::FileSize => "file.size",
+            Self::FileType => "file.type",
+            Self::FileUrl => "file.url",
             Self::Message => "message.id",
             Self::MessageClientId => "message.client_id",
             Self::MessageKind => "message.kind",
@@ -71,6 +87,7 @@ impl Word {
             Self::Resumed => "resumed",
             Self::RetryAfterMs => "error.retry_after_ms",
             Self::Room => "room",
+            Self::RoomCreatedAt => "room.created_at",
             Self::RoomDescription => "room.description",
             Self::RoomName => "room.name",
             Self::RoomVisibility => "room.visibility",
@@ -90,6 +107,9 @@ impl Word {
             Self::Offset => "offset",
             Self::Total => "total",
             Self::Users => "users",
+            Self::UsersOnline => "users.online",
+            Self::RoomsActive => "rooms.active",
+            Self::RoomsTotal => "rooms.total",
         }
     }
 }
@@ -119,6 +139,10 @@ pub(super) enum Occasion {
     UserOnline,
     UserOffline,
     UsersListed,
+    RoomNews,
+    RoomEnded,
+    RoomRaised,
+    StatsChanged,
     RoomUpdated,
     RoomClosed,
     RoomReopened,
@@ -131,7 +155,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -145,6 +169,10 @@ impl Occasion {
         Self::UserOnline,
         Self::UserOffline,
         Self::UsersListed,
+        Self::RoomNews,
+        Self::RoomEnded,
+        Self::RoomRaised,
+        Self::StatsChanged,
         Self::RoomUpdated,
         Self::RoomClosed,
         Self::RoomReopened,
@@ -171,6 +199,10 @@ impl Occasion {
             Self::UserOnline => "user.online",
             Self::UserOffline => "user.offline",
             Self::UsersListed => "users.listed",
+            Self::RoomNews => "room.news",
+            Self::RoomEnded => "room.ended",
+            Self::RoomRaised => "room.raised",
+            Self::StatsChanged => "stats.changed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
             Self::RoomReopened => "room.reopened",
@@ -207,6 +239,10 @@ impl Occasion {
             Notice::UserOnline { .. } => Self::UserOnline,
             Notice::UserOffline { .. } => Self::UserOffline,
             Notice::Listed { .. } => Self::UsersListed,
+            Notice::News { .. } => Self::RoomNews,
+            Notice::Ended { .. } => Self::RoomEnded,
+            Notice::Raised { .. } => Self::RoomRaised,
+            Notice::Stats { .. } => Self::StatsChanged,
             Notice::Delivered { .. } => Self::MessageDelivered,
             Notice::Read { .. } => Self::MessageRead,
             Notice::Notification { .. } => Self::Notification,
@@ -234,6 +270,7 @@ impl Occasion {
                     Message,
                     MessageText,
                     MessageKind,
+                    Word::Attachments,
                     User,
                     UserName,
                     UserRole,
@@ -255,6 +292,8 @@ impl Occasion {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::UsersListed => (&[Word::Users, At], &[]),
+            Self::RoomNews | Self::RoomEnded | Self::RoomRaised => (&[Room, At], &[]),
+            Self::StatsChanged => (STATS_WORDS, &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
@@ -275,8 +314,12 @@ impl Occasion {
 impl Word {
     /// What can be said about each element of the list that the word stands for, if it is one.
     pub(super) fn elements(self) -> Option<Offer> {
-        let users = Offer { always: USER_WORDS, sometimes: &[] };
-        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        let of = |always| Offer { always, sometimes: &[] };
+        let lists = [
+            (Self::Messages, Occasion::MessagePosted.offer()),
+            (Self::Users, of(USER_WORDS)),
+            (Self::Attachments, of(FILE_WORDS)),
+        ];
         lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
     }
 
@@ -288,12 +331,18 @@ impl Word {
             Self::Status => &["online", "away", "busy", "offline"],
             Self::RoomVisibility => &["public", "private"],
             Self::At
+            | Self::Attachments
             | Self::Code
             | Self::Data
             | Self::Details
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::FileId
+            | Self::FileName
+            | Self::FileSize
+            | Self::FileType
+            | Self::FileUrl
             | Self::Limit
             | Self::Members
             | Self::Message
@@ -311,6 +360,7 @@ impl Word {
             | Self::Resumed
             | Self::RetryAfterMs
             | Self::Room
+            | Self::RoomCreatedAt
             | Self::RoomDescription
             | Self::RoomName
             | Self::Seq
@@ -321,6 +371,9 @@ impl Word {
             | Self::UserLastName
             | Self::UserName
             | Self::Users
+            | Self::UsersOnline
+            | Self::RoomsActive
+            | Self::RoomsTotal
             | Self::Whom => &[],
         }
     }
@@ -342,9 +395,12 @@ impl Deed {
                 Position,
                 Resumed,
                 Missed,
+                Word::RoomCreatedAt,
                 Word::Members,
+                Word::Messages,
+                Word::Users,
             ],
-            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility, Word::RoomCreatedAt],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],
@@ -360,6 +416,7 @@ impl Deed {
                 Word::UserSide,
                 Word::Users,
             ],
+            Self::Stats => STATS_WORDS,
             Self::Renew => &[],
             Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
@@ -368,9 +425,16 @@ impl Deed {
     }
 }
 
+/// The names of the cluster's figures.
+const STATS_WORDS: &[Word] = &[Word::RoomsTotal, Word::RoomsActive, Word::UsersOnline, Word::At];
+
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =
     &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of each of a message's files.
+const FILE_WORDS: &[Word] =
+    &[Word::FileId, Word::FileName, Word::FileType, Word::FileSize, Word::FileUrl];
 
 /// The names of a status that was set.
 const ONE_STATUS: &[Word] =

@@ -273,6 +273,8 @@ pub enum Reserved<'a> {
     User(&'a str),
     /// The list of who is online.
     Lobby,
+    /// News of rooms, for the nodes of their members.
+    Newsroom,
 }
 
 impl<'a> Reserved<'a> {
@@ -282,6 +284,9 @@ impl<'a> Reserved<'a> {
         let name = room.as_str();
         if *room == RoomId::lobby() {
             return Some(Self::Lobby);
+        }
+        if *room == RoomId::newsroom() {
+            return Some(Self::Newsroom);
         }
         let department = name.strip_prefix("dept_").map(Self::Department);
         department.or_else(|| name.strip_prefix("user_").map(Self::User))

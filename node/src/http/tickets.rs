@@ -152,7 +152,7 @@ impl Tickets {
         self.chat.admit(&actor, &room).await?;
         // No connection of the node has this number, so all of them hear it.
         let (conn, limit) = (ConnId(u64::MAX), Some(MESSAGES));
-        let asker = Asker { actor: &actor, conn, is_spread: true, limit };
+        let asker = Asker { actor: &actor, conn, is_spread: true, limit, request: None };
         let Reply::Sent { message, .. } = self.chat.send(asker, draft).await? else {
             return Err(broken());
         };
@@ -175,11 +175,12 @@ impl Tickets {
                 argument[name] = json!(value);
             }
         }
-        let Command::History { room, limit, offset } = self.command(READ, &argument)? else {
+        let Command::History { room, limit, offset, before } = self.command(READ, &argument)?
+        else {
             return Err(broken());
         };
         self.chat.admit(&actor, &room).await?;
-        let reply = self.chat.history(room, limit, offset).await?;
+        let reply = self.chat.history(room, (limit, offset), before).await?;
         let told = dialect.reply(READ, &reply).events;
         told.first().map(|it| it.payload.clone()).ok_or_else(broken)
     }

@@ -5,6 +5,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::topic::Topic;
 use crate::hub::{AttachError, Progress};
 use crate::session::Session;
+use crate::session::packets::Asking;
 use crate::session::rooms::Pull;
 
 impl Session {
@@ -33,8 +34,8 @@ impl Session {
     }
 
     pub(super) async fn pull_user(&mut self, topic: &Topic) -> Progress {
-        let dialect = self.rooms.user_dialect(topic);
-        let Some(listener) = dialect.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
+        let dialects = self.rooms.user_dialects(topic);
+        let Some(listener) = dialects.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
         else {
             return Progress::Gone;
         };
@@ -62,6 +63,6 @@ impl Session {
         let dialect = self.rooms.dialect_of(&room).unwrap_or(self.dialect);
         self.rooms.exit(&room);
         self.parts.hub.detach(&Topic::Room(room), self.peer.conn).await;
-        self.refuse(self.parts.dialects.get(dialect), None, refusal, None);
+        self.refuse(self.parts.dialects.get(dialect), None, refusal, &Asking::default());
     }
 }

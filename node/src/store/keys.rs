@@ -165,6 +165,27 @@ impl Keys {
         format!("{}:{partition}:rooms", self.prefix)
     }
 
+    /// SET: rooms of a partition that are open and have a user in them.
+    pub(crate) fn active_rooms(&self, partition: Partition) -> String {
+        format!("{}:{partition}:active", self.prefix)
+    }
+
+    /// STRING: how many users of a partition are not seen as offline.
+    pub(crate) fn online_count(&self, partition: Partition) -> String {
+        format!("{}:{partition}:online", self.prefix)
+    }
+
+    /// ZSET: who is listed as online, by when they were seen last. Only the lobby's partition has
+    /// one.
+    pub(crate) fn listed(&self, partition: Partition) -> String {
+        format!("{}:{partition}:listed", self.prefix)
+    }
+
+    /// STRING: there while a room's news was told within the last second.
+    pub(crate) fn news(&self, room: &RoomId) -> String {
+        self.of_room(room, "news")
+    }
+
     /// SET: what a life has entered in a partition, to reap.
     pub(crate) fn life_rooms(&self, partition: Partition, life: NodeLife) -> String {
         format!("{}:{partition}:nr:{life}", self.prefix)
@@ -318,6 +339,10 @@ mod tests {
                 (keys.feed(), "STREAM"),
                 (keys.request(7), "STRING"),
                 (keys.rooms(of_room), "ZSET"),
+                (keys.active_rooms(of_room), "SET"),
+                (keys.online_count(of_user), "STRING"),
+                (keys.listed(of_room), "ZSET"),
+                (keys.news(&room), "STRING"),
                 (keys.life_rooms(of_room, life), "SET"),
                 (keys.life_users(of_user, life), "SET"),
                 (bucket.clone(), "HASH"),

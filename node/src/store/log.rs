@@ -21,7 +21,9 @@ use crate::store::codec::{EncodeError, decode_record, encode_body, encode_signal
 use crate::store::publisher::{JOBS_WAITING_MAX, Job, What, unknown};
 use crate::store::script::{Input, NO_WRITES, Script};
 use crate::store::shard::PATIENCE;
-use crate::store::{Append, AppendError, Appended, Head, Page, Redaction, Store, StoreError};
+use crate::store::{
+    Append, AppendError, Appended, Counted, Head, Page, Redaction, Store, StoreError,
+};
 
 /// How long a client should wait when this node's queue is full: it drains within that, or Redis
 /// is away.
@@ -58,7 +60,20 @@ impl Store {
     /// # Errors
     /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let ended = match &append.event {
+            Event::RoomClosed { .. } | Event::RoomDeleted => Some(append.room.clone()),
+            Event::MessagePosted(_)
+            | Event::MessageEdited { .. }
+            | Event::MessageDeleted { .. }
+            | Event::RoomUpdated { .. }
+            | Event::RoomReopened
+            | Event::AccessChanged { .. }
+            | Event::Erased => None,
+        };
         let result = self.enqueue(append).await;
+        if let (Ok(_), Some(room)) = (&result, ended) {
+            self.rest(&room).await;
+        }
         let metrics = &self.shard.metrics;
         match &result {
             Ok(appended) if appended.duplicate => metrics.duplicate.increment(1),
@@ -184,30 +199,16 @@ impl Store {
     }
 
     /// A page of a room's messages without other events, oldest first: at most `limit`, and about
-    /// a mebibyte, after passing over the `offset` newest. Beside it the number of messages that
-    /// the room has had, also of those that are no longer kept.
+    /// a mebibyte, after passing over the `offset` newest of those counted. Beside it the number of
+    /// messages that the room has had, also of those that are no longer kept.
     ///
     /// # Errors
     /// As [`Self::history`].
     pub async fn messages(
         &self,
         room: &RoomId,
-        limit: u32,
-        offset: u64,
-    ) -> Result<(u64, Vec<SharedEntry>), StoreError> {
-        self.messages_from(room, 0, limit, offset).await
-    }
-
-    /// As [`Self::messages`], of those before the one with this number (0: all).
-    ///
-    /// # Errors
-    /// As [`Self::history`].
-    pub async fn messages_from(
-        &self,
-        room: &RoomId,
-        before: u64,
-        limit: u32,
-        offset: u64,
+        (limit, offset): (u32, u64),
+        counted: Counted,
     ) -> Result<(u64, Vec<SharedEntry>), StoreError> {
         let mut input = Input::default();
         input.key(self.shard.keys.meta(room));
@@ -216,7 +217,14 @@ impl Store {
         input.number(offset);
         input.number(u64::from(limit));
         input.number(self.shard.kept_s());
-        input.number(before);
+        match counted {
+            Counted::All => (),
+            Counted::Before(nth) => input.number(nth),
+            Counted::UpTo(Position { epoch, seq }) => {
+                input.number(epoch.0);
+                input.number(seq.0);
+            }
+        }
         let (total, found): (u64, Vec<ByteBuf>) =
             MESSAGES.call(&self.shard.client, &input, PATIENCE).await?;
         let mut entries = decode_all(room, &found)?;

@@ -49,7 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis did not answer.
-    pub async fn seen(&self, user: &UserId) -> Result<Seen, StoreError> {
+    pub async fn user_seen(&self, user: &UserId) -> Result<Seen, StoreError> {
         let bucket = self.shard.keys.user_bucket(user);
         let entry: Option<String> =
             self.shard.client.hget(bucket, user.as_str()).await.map_err(Failure::from)?;

@@ -9,10 +9,13 @@
 )]
 
 mod api;
+mod attachments;
 mod case;
 mod contract;
 mod desk;
+mod desk_lists;
 mod drain;
+mod flow;
 mod harness;
 mod heartbeat;
 mod limits;
@@ -27,8 +30,10 @@ mod repair;
 mod resume;
 mod rooms;
 mod scenes;
+mod sixth;
 mod slow;
 mod ticket;
 mod tickets_http;
 mod tokens;
+mod trust;
 mod typing;

@@ -15,7 +15,7 @@ macro_rules! scenes {
 }
 
 /// Every scene of a dialect that is spoken over Socket.IO.
-const SOCKET_IO: [(&str, &str); 13] = scenes![
+const SOCKET_IO: [(&str, &str); 14] = scenes![
     "conversation/talk",
     "conversation/statuses",
     "conversation/resume",
@@ -26,6 +26,7 @@ const SOCKET_IO: [(&str, &str); 13] = scenes![
     "ticket/talk",
     "ticket/history",
     "ticket/refusals",
+    "ticket/files",
     "desk/talk",
     "desk/online",
     "desk/refusals",

@@ -250,7 +250,7 @@ impl Sender {
             RoleName::Agent => Role::Agent,
             RoleName::Admin => Role::Admin,
         };
-        Ok(Participant { name: name.unwrap_or_else(|| id.to_string()), id, role })
+        Ok(Participant { name: name.unwrap_or_else(|| id.to_string()), id, role, full_name: None })
     }
 }
 
