@@ -13,6 +13,7 @@ mod case;
 mod desk;
 mod desk_lists;
 mod drain;
+mod five;
 mod flow;
 mod harness;
 mod heartbeat;
