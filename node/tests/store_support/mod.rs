@@ -310,6 +310,7 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
             text: text.to_owned(),
             kind: "text".to_owned(),
             client_message_id,
+            attachments: Vec::new(),
         }),
     }
 }
