@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dial;
 pub(crate) mod envelope;
+pub(crate) mod envelopes;
 pub(crate) mod journal;
 pub(crate) mod official;
 pub(crate) mod packet;

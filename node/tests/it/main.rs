@@ -15,6 +15,7 @@ mod contract;
 mod desk;
 mod desk_lists;
 mod drain;
+mod five;
 mod flow;
 mod harness;
 mod heartbeat;

@@ -215,7 +215,10 @@ impl Decoder {
             (BINARY, None) => return Err(CloseCode::Unsupported),
             _ => return Err(CloseCode::Protocol),
         }
-        let fits = frame.len <= self.message_max.saturating_sub(self.pending().len());
+        // Nothing more is kept of a message that is dropped, so only its frames are bounded.
+        let kept = self.message.as_ref().filter(|_| !self.is_dropped);
+        let before = kept.map_or(0, Vec::len);
+        let fits = frame.len <= self.message_max.saturating_sub(before);
         if fits { Ok(()) } else { Err(CloseCode::TooBig) }
     }
 
