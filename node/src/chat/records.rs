@@ -102,9 +102,13 @@ impl Chat {
     /// # Errors
     /// No such room, or Redis could not be asked; asking again is harmless.
     pub async fn delete_room(&self, room: &RoomId) -> Result<(), Refusal> {
-        self.record(room).await?;
-        self.append(Append::of_application(room, Event::RoomDeleted)).await?;
-        self.store.forget_room(room).await.map_err(unavailable)
+        let found = self.record(room).await;
+        if found.is_ok() {
+            self.append(Append::of_application(room, Event::RoomDeleted)).await?;
+        }
+        // Also of one that is deleted already: an earlier attempt may have ended before this.
+        self.store.forget_room(room).await.map_err(unavailable)?;
+        found.map(|_record| ())
     }
 
     /// Some members of a room, as [`crate::store::Store::members`] answers them.
