@@ -11,11 +11,12 @@ use metrics_exporter_prometheus::BuildError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::app::drain::Stop;
 use crate::auth::key::KeyProblem;
 use crate::auth::remote::RemoteError;
+use crate::auth::trust::Mode;
 use crate::auth::{AuthFailure, Authenticator, Credentials};
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
@@ -23,10 +24,12 @@ use crate::chat::Chat;
 use crate::chat::access_hook::AccessHook;
 use crate::clock;
 use crate::config::Config;
-use crate::dialect::Dialects;
 use crate::dialect::check::Faults;
+use crate::dialect::{Dialects, LinkTo};
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
+use crate::http::api::{self, PartsLater};
+use crate::http::tickets::{self, Tickets};
 use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
@@ -108,11 +111,17 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let started = Instant::now();
     // The internal port first: a node that waits for Redis lives, and says that it is not ready.
     let (health, seen) = watch::channel(Health::Starting);
-    serve_internal(config, seen, lifecycle).await?;
+    let api = PartsLater::default();
+    serve_internal(config, seen, &api, lifecycle).await?;
 
-    let dialects = Arc::new(config.dialects.compile()?);
     let auth = Arc::new(Authenticator::new(&config.auth, lifecycle)?);
+    if config.auth.mode == Mode::Trust {
+        warn!(
+            "clients are taken at their word: whoever says who they are on connecting needs no token"
+        );
+    }
     let blobs = open_blobs(config, lifecycle)?;
+    let dialects = Arc::new(config.dialects.compile()?.with_links(&link_to(&blobs)));
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&config.redis, arrivals, lifecycle.clone()).await?;
@@ -121,7 +130,15 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
     let hook = AccessHook::new(&config.access, lifecycle).map_err(StartError::Hook)?;
-    let chat = Chat::start((config.rooms, hook), &store, handed, lifecycle);
+    let chat = Chat::start((config.rooms, hook), (&store, &blobs), handed, lifecycle);
+    api.get_or_init(|| api::Parts { chat: chat.clone(), store: store.clone() });
+    let tickets = Tickets {
+        chat: chat.clone(),
+        dialects: Arc::clone(&dialects),
+        auth: Arc::clone(&auth),
+        revocations: Arc::clone(hub.revocations()),
+        body_bytes_max: config.limits.message_bytes.get(),
+    };
     let sessions = Sessions::new(
         session_config(config, &dialects),
         (chat, hub.clone()),
@@ -136,7 +153,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let at = public.address().map_err(cannot_listen(config.listen))?;
-    let pages = gateway.router(http::public(sources(&store, &hub, blobs, started)));
+    let sources = sources(&store, &hub, blobs, started);
+    let pages = gateway.router(http::public(sources, tickets::routes(tickets)));
     lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
     // Ready only now: whoever asks the probe comes next.
     lifecycle.spawn("health", pass_on(store.health(), health));
@@ -147,6 +165,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
 async fn serve_internal(
     config: &Config,
     health: watch::Receiver<Health>,
+    api: &PartsLater,
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
@@ -155,7 +174,7 @@ async fn serve_internal(
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
     let listener = listener.await.map_err(cannot_listen(address))?;
     let at = listener.address().map_err(cannot_listen(address))?;
-    let pages = http::internal(health, scrape, lifecycle);
+    let pages = http::internal(health, scrape, api::routes(&config.api, api), lifecycle);
     lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
     info!(listen = %at, "serving probes and metrics");
     Ok(())
@@ -178,6 +197,12 @@ fn open_blobs(config: &Config, lifecycle: &Lifecycle) -> Result<Blobs, StartErro
     info!(url = base.as_str(), "links to files begin with this address (public_url)");
     let links = (secret, base);
     Ok(Blobs::open(&config.blobs, &config.data_dir, links, lifecycle.clone())?)
+}
+
+/// Links to files, signed when they are told.
+fn link_to(blobs: &Blobs) -> LinkTo {
+    let blobs = blobs.clone();
+    Arc::new(move |file| blobs.url(file, clock::now()))
 }
 
 fn sources(store: &Store, hub: &Hub, blobs: Blobs, started: Instant) -> Sources {
@@ -213,11 +238,12 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
 }
 
 fn behind(
-    dialects: &Dialects,
+    dialects: &Arc<Dialects>,
     (auth, audit): (&Arc<Authenticator>, Audit),
     hub: &Hub,
     sessions: Sessions,
 ) -> Behind {
+    let spoken = Arc::clone(dialects);
     let (verifier, revocations) = (Arc::clone(auth), Arc::clone(hub.revocations()));
     let authenticate = move |shown: &Credentials| {
         let identity = verifier.authenticate(shown, clock::now())?;
@@ -227,10 +253,11 @@ fn behind(
         }
     };
     Behind {
-        namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
+        venues: dialects.venues(),
         cookies: auth.cookies().to_vec(),
         authenticate: Arc::new(authenticate),
         open: Arc::new(move |peer| sessions.open(peer)),
+        takes_files: Arc::new(move |namespace, packet| spoken.takes_files(namespace, packet)),
         audit,
     }
 }

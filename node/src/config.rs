@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::auth::trust::Mode;
 use crate::auth::{self, Authenticator};
 use crate::blobs::config::{self as blobs, PublicUrl};
 use crate::chat::{self, access_hook};
@@ -22,6 +23,7 @@ use crate::dialect;
 use crate::dialect::check::Faults;
 use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
+use crate::http::api::config as api;
 use crate::secret::Secret;
 use crate::store::config::{self as store, History};
 use crate::telemetry::{audit, logging};
@@ -58,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// How this node leaves.
     pub drain: Drain,
+    /// Who may use the server API.
+    pub api: api::Config,
     /// Where attachments are kept.
     pub blobs: blobs::Config,
     /// What is kept of who did what.
@@ -79,7 +83,7 @@ pub struct Limits {
     pub connections: usize,
     /// New sessions a second and address.
     pub connections_per_address: u32,
-    /// Bytes of one event.
+    /// Bytes of one event without files.
     pub message_bytes: NonZeroUsize,
     /// Rooms that a connection may have joined at once.
     pub rooms_per_connection: u32,
@@ -120,6 +124,7 @@ impl Default for Config {
             heartbeat: gateway.heartbeat,
             limits: Limits::default(),
             drain: gateway.drain,
+            api: api::Config::default(),
             blobs: blobs::Config::default(),
             audit: audit::Config::default(),
             dialects: Dialects::default(),
@@ -161,9 +166,11 @@ impl Dialects {
 
     fn problem(&self) -> Option<String> {
         match self.compile() {
-            Ok(all) if all.by_name(&self.usual).is_some() => None,
+            Ok(all) if all.by_name(&self.usual).is_some_and(|it| !all.get(it).is_enveloped()) => {
+                None
+            }
             Ok(_) => {
-                Some("dialects.default: see `parlance dialects list` for all there are".into())
+                Some("dialects.default: see `parlance dialects list` for all on a namespace".into())
             }
             Err(faults) => {
                 Some(format!("dialects.dir: {}", faults.to_string().replace('\n', "; ")))
@@ -209,6 +216,15 @@ impl Config {
         {
             problems.push(format!("{}: {problem}", problem.setting()));
         }
+        let is_trusting = self.auth.mode == Mode::Trust;
+        let has_keys = !self.auth.all_issuers().is_empty();
+        if is_trusting && has_keys {
+            problems.push(
+                "auth.mode: takes clients at their word, so it does not go with a key: remove it, \
+                 or the keys and issuers of auth"
+                    .into(),
+            );
+        }
         if self.listen == self.internal_listen && self.listen.port() != 0 {
             problems.push(format!("internal_listen: is the public address {} too", self.listen));
         }
@@ -225,12 +241,13 @@ impl Config {
                 self.drain.seconds
             ));
         }
+        problems.extend(self.api.problems());
         problems.extend(self.blobs.problems());
         problems.extend(self.access.problems());
         problems.extend(self.audit.problems());
-        if !self.auth.all_issuers().is_empty() && self.link_secret().is_none() {
+        if (is_trusting || has_keys) && self.link_secret().is_none() {
             problems.push(
-                "blobs.secret: links to files cannot be signed with a public key: set a random \
+                "blobs.secret: links to files cannot be signed without a secret: set a random \
                  text, the same on every node"
                     .into(),
             );

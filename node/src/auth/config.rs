@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::auth::key_set::USUAL;
 use crate::auth::remote::RemoteUrl;
+use crate::auth::trust::Mode;
 use crate::secret::Secret;
 
 /// What allows asking without TLS.
@@ -18,6 +19,9 @@ pub(crate) const PLAIN_HTTP: &str =
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// `jwt`: everybody shows a token; `trust`: clients that say who they are when they connect are
+    /// believed without one. For trials only, and never beside a key.
+    pub mode: Mode,
     /// Shared secret of HS256 tokens.
     pub jwt_secret: Option<Secret<String>>,
     /// PEM file with the issuer's public key: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA.
@@ -96,6 +100,7 @@ pub struct ClaimPaths {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            mode: Mode::Jwt,
             jwt_secret: None,
             public_key_file: None,
             jwks_url: None,

@@ -8,17 +8,24 @@ use crate::domain::notice::Notice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     At,
+    Attachments,
     Code,
     Data,
     Details,
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    FileId,
+    FileName,
+    FileSize,
+    FileType,
+    FileUrl,
     Limit,
     Message,
     MessageClientId,
     MessageKind,
     Members,
+    MessageSeq,
     MessageText,
     Messages,
     Metadata,
@@ -30,6 +37,7 @@ pub(super) enum Word {
     Resumed,
     RetryAfterMs,
     Room,
+    RoomCreatedAt,
     RoomDescription,
     RoomName,
     RoomVisibility,
@@ -44,6 +52,9 @@ pub(super) enum Word {
     UserRole,
     UserSide,
     Users,
+    UsersOnline,
+    RoomsActive,
+    RoomsTotal,
     Whom,
 }
 
@@ -51,15 +62,22 @@ impl Word {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::At => "at",
+            Self::Attachments => "message.attachments",
             Self::Code => "error.code",
             Self::Data => "data",
             Self::Details => "error.details",
             Self::ErrorText => "error.message",
             Self::ErrorOutcome => "error.outcome",
             Self::ExpiresAt => "expires_at",
+            Self::FileId => "file.id",
+            Self::FileName => "file.name",
+            Self::FileSize => "file.size",
+            Self::FileType => "file.type",
+            Self::FileUrl => "file.url",
             Self::Message => "message.id",
             Self::MessageClientId => "message.client_id",
             Self::MessageKind => "message.kind",
+            Self::MessageSeq => "message.seq",
             Self::MessageText => "message.text",
             Self::Metadata => "metadata",
             Self::Missed => "missed",
@@ -69,6 +87,7 @@ impl Word {
             Self::Resumed => "resumed",
             Self::RetryAfterMs => "error.retry_after_ms",
             Self::Room => "room",
+            Self::RoomCreatedAt => "room.created_at",
             Self::RoomDescription => "room.description",
             Self::RoomName => "room.name",
             Self::RoomVisibility => "room.visibility",
@@ -88,6 +107,9 @@ impl Word {
             Self::Offset => "offset",
             Self::Total => "total",
             Self::Users => "users",
+            Self::UsersOnline => "users.online",
+            Self::RoomsActive => "rooms.active",
+            Self::RoomsTotal => "rooms.total",
         }
     }
 }
@@ -117,16 +139,23 @@ pub(super) enum Occasion {
     UserOnline,
     UserOffline,
     UsersListed,
+    RoomNews,
+    RoomEnded,
+    RoomRaised,
+    StatsChanged,
     RoomUpdated,
     RoomClosed,
+    RoomReopened,
     RoomDeleted,
+    MessageEdited,
+    MessageDeleted,
     Notification,
     HistoryReset,
     TokenExpiring,
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -140,9 +169,16 @@ impl Occasion {
         Self::UserOnline,
         Self::UserOffline,
         Self::UsersListed,
+        Self::RoomNews,
+        Self::RoomEnded,
+        Self::RoomRaised,
+        Self::StatsChanged,
         Self::RoomUpdated,
         Self::RoomClosed,
+        Self::RoomReopened,
         Self::RoomDeleted,
+        Self::MessageEdited,
+        Self::MessageDeleted,
         Self::Notification,
         Self::HistoryReset,
         Self::TokenExpiring,
@@ -163,24 +199,37 @@ impl Occasion {
             Self::UserOnline => "user.online",
             Self::UserOffline => "user.offline",
             Self::UsersListed => "users.listed",
+            Self::RoomNews => "room.news",
+            Self::RoomEnded => "room.ended",
+            Self::RoomRaised => "room.raised",
+            Self::StatsChanged => "stats.changed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
+            Self::RoomReopened => "room.reopened",
             Self::RoomDeleted => "room.deleted",
+            Self::MessageEdited => "message.edited",
+            Self::MessageDeleted => "message.deleted",
             Self::Notification => "notification",
             Self::HistoryReset => "history.reset",
             Self::TokenExpiring => "token.expiring",
         }
     }
 
-    pub(super) fn of(notice: &Notice) -> Self {
-        match notice {
+    /// `None`: no dialect has words for it.
+    pub(super) fn of(notice: &Notice) -> Option<Self> {
+        Some(match notice {
             Notice::Connected { .. } => Self::Connected,
             Notice::Entry(entry) => match entry.event {
                 Event::MessagePosted(_) => Self::MessagePosted,
                 Event::RoomUpdated { .. } => Self::RoomUpdated,
                 Event::RoomClosed { .. } => Self::RoomClosed,
+                Event::RoomReopened => Self::RoomReopened,
                 Event::RoomDeleted => Self::RoomDeleted,
+                Event::MessageEdited { .. } => Self::MessageEdited,
+                Event::MessageDeleted { .. } => Self::MessageDeleted,
+                Event::AccessChanged { .. } | Event::Erased => return None,
             },
+            Notice::Emitted { .. } => return None,
             Notice::TypingStarted { .. } => Self::TypingStarted,
             Notice::TypingStopped { .. } => Self::TypingStopped,
             Notice::Present { .. } => Self::RoomPresent,
@@ -190,19 +239,24 @@ impl Occasion {
             Notice::UserOnline { .. } => Self::UserOnline,
             Notice::UserOffline { .. } => Self::UserOffline,
             Notice::Listed { .. } => Self::UsersListed,
+            Notice::News { .. } => Self::RoomNews,
+            Notice::Ended { .. } => Self::RoomEnded,
+            Notice::Raised { .. } => Self::RoomRaised,
+            Notice::Stats { .. } => Self::StatsChanged,
             Notice::Delivered { .. } => Self::MessageDelivered,
             Notice::Read { .. } => Self::MessageRead,
             Notice::Notification { .. } => Self::Notification,
             Notice::HistoryReset { .. } => Self::HistoryReset,
             Notice::TokenExpiring { .. } => Self::TokenExpiring,
-        }
+        })
     }
 
     /// The names of an event on this occasion.
     pub(super) fn offer(self) -> Offer {
         use Word::{
-            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageText, Metadata, Nth,
-            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole, UserSide,
+            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageSeq, MessageText,
+            Metadata, Nth, Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole,
+            UserSide,
         };
         let (always, sometimes): (&[Word], &[Word]) = match self {
             Self::Connected => (&[User, UserName, UserRole, UserSide, Socket], &[]),
@@ -216,6 +270,7 @@ impl Occasion {
                     Message,
                     MessageText,
                     MessageKind,
+                    Word::Attachments,
                     User,
                     UserName,
                     UserRole,
@@ -237,11 +292,17 @@ impl Occasion {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::UsersListed => (&[Word::Users, At], &[]),
+            Self::RoomNews | Self::RoomEnded | Self::RoomRaised => (&[Room, At], &[]),
+            Self::StatsChanged => (STATS_WORDS, &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
             }
-            Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::RoomReopened | Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::MessageEdited => {
+                (&[Room, Position, Seq, Nth, At, Message, MessageSeq, MessageText], &[])
+            }
+            Self::MessageDeleted => (&[Room, Position, Seq, Nth, At, Message, MessageSeq], &[]),
             Self::Notification => (&[Data], &[]),
             Self::HistoryReset => (&[Room, Position], &[]),
             Self::TokenExpiring => (&[ExpiresAt], &[]),
@@ -253,8 +314,12 @@ impl Occasion {
 impl Word {
     /// What can be said about each element of the list that the word stands for, if it is one.
     pub(super) fn elements(self) -> Option<Offer> {
-        let users = Offer { always: USER_WORDS, sometimes: &[] };
-        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        let of = |always| Offer { always, sometimes: &[] };
+        let lists = [
+            (Self::Messages, Occasion::MessagePosted.offer()),
+            (Self::Users, of(USER_WORDS)),
+            (Self::Attachments, of(FILE_WORDS)),
+        ];
         lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
     }
 
@@ -266,17 +331,24 @@ impl Word {
             Self::Status => &["online", "away", "busy", "offline"],
             Self::RoomVisibility => &["public", "private"],
             Self::At
+            | Self::Attachments
             | Self::Code
             | Self::Data
             | Self::Details
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::FileId
+            | Self::FileName
+            | Self::FileSize
+            | Self::FileType
+            | Self::FileUrl
             | Self::Limit
             | Self::Members
             | Self::Message
             | Self::MessageClientId
             | Self::MessageKind
+            | Self::MessageSeq
             | Self::MessageText
             | Self::Messages
             | Self::Metadata
@@ -288,6 +360,7 @@ impl Word {
             | Self::Resumed
             | Self::RetryAfterMs
             | Self::Room
+            | Self::RoomCreatedAt
             | Self::RoomDescription
             | Self::RoomName
             | Self::Seq
@@ -298,6 +371,9 @@ impl Word {
             | Self::UserLastName
             | Self::UserName
             | Self::Users
+            | Self::UsersOnline
+            | Self::RoomsActive
+            | Self::RoomsTotal
             | Self::Whom => &[],
         }
     }
@@ -319,9 +395,12 @@ impl Deed {
                 Position,
                 Resumed,
                 Missed,
+                Word::RoomCreatedAt,
                 Word::Members,
+                Word::Messages,
+                Word::Users,
             ],
-            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility, Word::RoomCreatedAt],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],
@@ -337,6 +416,7 @@ impl Deed {
                 Word::UserSide,
                 Word::Users,
             ],
+            Self::Stats => STATS_WORDS,
             Self::Renew => &[],
             Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
@@ -345,9 +425,16 @@ impl Deed {
     }
 }
 
+/// The names of the cluster's figures.
+const STATS_WORDS: &[Word] = &[Word::RoomsTotal, Word::RoomsActive, Word::UsersOnline, Word::At];
+
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =
     &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of each of a message's files.
+const FILE_WORDS: &[Word] =
+    &[Word::FileId, Word::FileName, Word::FileType, Word::FileSize, Word::FileUrl];
 
 /// The names of a status that was set.
 const ONE_STATUS: &[Word] =

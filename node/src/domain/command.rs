@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::attachment::Upload;
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
@@ -57,6 +58,8 @@ pub enum Command {
         limit: u32,
         /// How many of the newest to pass over.
         offset: u64,
+        /// Only those before this message.
+        before: Option<MessageId>,
     },
     /// Ask who is in a room.
     Users {
@@ -81,6 +84,8 @@ pub enum Command {
     Vanish,
     /// Say that the user is still there.
     Renew,
+    /// Ask for the cluster's figures.
+    Stats,
     /// Ask who is online.
     ListUsers,
     /// End every connection of a user.
@@ -116,6 +121,7 @@ impl Command {
             | Self::Appear
             | Self::Vanish
             | Self::Renew
+            | Self::Stats
             | Self::ListUsers
             | Self::CreateRoom { .. }
             | Self::Disconnect { .. }
@@ -160,4 +166,6 @@ pub struct Draft {
     pub kind: String,
     /// The client's own name for it: with one, a retry is safe.
     pub client_message_id: Option<ClientMessageId>,
+    /// Its files, as they came.
+    pub uploads: Vec<Upload>,
 }

@@ -117,6 +117,13 @@ impl RoomId {
     pub fn lobby() -> Self {
         Self(Arc::from("!online"))
     }
+
+    /// The room through which nodes hear what concerns members of other rooms, wherever those are.
+    /// Nothing is told to whoever hears it as such, and nobody can join it.
+    #[must_use]
+    pub fn newsroom() -> Self {
+        Self(Arc::from("!news"))
+    }
 }
 
 id!(

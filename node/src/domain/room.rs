@@ -273,6 +273,8 @@ pub enum Reserved<'a> {
     User(&'a str),
     /// The list of who is online.
     Lobby,
+    /// News of rooms, for the nodes of their members.
+    Newsroom,
 }
 
 impl<'a> Reserved<'a> {
@@ -282,6 +284,9 @@ impl<'a> Reserved<'a> {
         let name = room.as_str();
         if *room == RoomId::lobby() {
             return Some(Self::Lobby);
+        }
+        if *room == RoomId::newsroom() {
+            return Some(Self::Newsroom);
         }
         let department = name.strip_prefix("dept_").map(Self::Department);
         department.or_else(|| name.strip_prefix("user_").map(Self::User))
@@ -299,6 +304,29 @@ pub struct NewRoom {
     pub creator: Option<UserId>,
     /// Its first members.
     pub members: Vec<(UserId, MemberRole)>,
+}
+
+/// What is to change in a room's record; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoomChange {
+    /// What it is called.
+    pub name: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// Who may come in.
+    pub visibility: Option<Visibility>,
+    /// Whose agents may come in; `Some(None)`: nobody's.
+    pub department: Option<Option<String>>,
+    /// What the application keeps with it.
+    pub metadata: Option<Metadata>,
+}
+
+impl RoomChange {
+    /// Whether somebody who may come in now might not afterwards.
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        self.visibility == Some(Visibility::Private) || self.department.is_some()
+    }
 }
 
 impl NewRoom {

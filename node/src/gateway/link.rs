@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{SetOnce, watch};
 
-use crate::auth::Credentials;
+use crate::gateway::credentials::Shown;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
+use crate::gateway::uploads::{Receiving, Uploads};
 use crate::telemetry::audit::Caller;
 
 /// What the namespaces of a session share.
@@ -20,10 +21,12 @@ use crate::telemetry::audit::Caller;
 pub(super) struct Link {
     /// Who it says it is.
     pub(super) caller: Arc<Caller>,
-    /// The tokens of the handshake request; those of a CONNECT packet are added later.
-    pub(super) credentials: Credentials,
+    /// What the handshake request showed.
+    pub(super) shown: Shown,
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
+    /// What is on its way from the client.
+    pub(super) receiving: Arc<Receiving>,
     /// The connection that carries the session once it is a WebSocket.
     websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
@@ -47,7 +50,7 @@ impl Link {
     pub(super) fn becomes_websocket(&self, transport: &Arc<Transport>) -> bool {
         let is_first = self.websocket.set(Arc::clone(transport)).is_ok();
         if is_first {
-            transport.becomes_websocket(Arc::clone(&self.flow));
+            transport.becomes_websocket(Arc::clone(&self.flow), Arc::clone(&self.receiving));
         }
         is_first
     }
@@ -124,12 +127,14 @@ impl Links {
     pub(super) fn open(
         self: &Arc<Self>,
         caller: Arc<Caller>,
-        credentials: Credentials,
+        shown: Shown,
+        uploads: &Arc<Uploads>,
     ) -> Arc<Link> {
         Arc::new(Link {
             caller,
-            credentials,
+            shown,
             flow: Arc::default(),
+            receiving: Arc::new(Receiving::new(Arc::clone(uploads))),
             websocket: SetOnce::new(),
             session: OnceLock::new(),
             connects: AtomicUsize::new(0),
@@ -161,13 +166,15 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::config::{Heartbeat, Limits};
 
     #[tokio::test]
     async fn a_dropped_session_leaves_nothing_behind() {
         let links = Arc::new(Links::default());
         let address = "192.0.2.1".parse().unwrap();
         let caller = Arc::new(Caller { address, agent: None, origin: None });
-        let link = links.open(caller, Credentials::default());
+        let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
+        let link = links.open(caller, Shown::default(), &uploads);
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

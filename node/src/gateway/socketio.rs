@@ -10,7 +10,7 @@ mod writer;
 
 use std::fmt::Display;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use socketioxide::TransportType;
@@ -19,6 +19,7 @@ use socketioxide::handler::{ConnectHandler, Value};
 use socketioxide::socket::Socket;
 use tokio::sync::watch;
 
+use crate::dialect::Venue;
 use crate::domain::close::CloseReason;
 use crate::domain::refusal::Refusal;
 use crate::gateway::inside::{Greeted, Inside};
@@ -70,7 +71,7 @@ impl Namespace {
             link.kill();
             return Err(Refusal::AuthRequired);
         }
-        self.lane.inside.identify(&self.path, &link.caller, &link.credentials, payload)
+        self.lane.inside.identify(&link.caller, &link.shown, payload)
     }
 
     /// Sets everything up for a client and hands it to its session.
@@ -79,8 +80,11 @@ impl Namespace {
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
         let link = link.ok_or(Refusal::AccessDenied)?;
         let Greeted { identity, dialect, payload } = self.identify(&link, payload)?;
-        let (intake, inbox) = Intake::new();
-        let (mouth, gone) = Mouth::new(intake);
+        if identity.is_some() {
+            link.receiving.known.store(true, Ordering::Relaxed);
+        }
+        let (intake, inbox) = Intake::new(&self.path, &self.lane.inside.uploads);
+        let (mouth, gone) = Mouth::new(intake, &link);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let conn = self.lane.inside.next_conn();
@@ -99,10 +103,10 @@ impl Namespace {
         (self.lane.inside.open)(Peer {
             conn,
             socket: socket.id.to_string(),
-            namespace: Arc::clone(&self.path),
+            venue: Venue::Namespace(Arc::clone(&self.path)),
             transport: transport_name(socket),
             caller: Arc::clone(&link.caller),
-            known: Arc::new(AtomicBool::new(identity.is_some())),
+            known: Arc::clone(&link.receiving.known),
             identity,
             greeting: payload,
             dialect,

@@ -30,7 +30,11 @@ impl Auditor {
 
     /// The CONNECT was granted to this user, who may not be known yet, or refused.
     pub(super) fn connected(&self, identity: Option<&Identity>, refusal: Option<&Refusal>) {
-        let outcome = refusal.map_or("connected", Refusal::code);
+        let outcome = match (identity, refusal) {
+            (_, None) => "connected",
+            (None, Some(Refusal::AuthRequired)) => "no_token",
+            (_, Some(refusal)) => refusal.code(),
+        };
         self.tell(Record::of(What::Connect, outcome), identity);
     }
 

@@ -38,6 +38,9 @@ pub struct History {
     pub messages_per_room: u64,
     /// Days after which an entry is no longer read, and a silent room's log is gone.
     pub days: u64,
+    /// Batches that the feed at least keeps; 0: there is none. Set from the section `api`.
+    #[serde(skip)]
+    pub feed_batches: u64,
 }
 
 impl Default for Config {
@@ -53,7 +56,7 @@ impl Default for Config {
 
 impl Default for History {
     fn default() -> Self {
-        Self { messages_per_room: 10_000, days: 90 }
+        Self { messages_per_room: 10_000, days: 90, feed_batches: 0 }
     }
 }
 

@@ -8,10 +8,16 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod api;
+mod attachments;
 mod audit;
 mod case;
+mod contract;
 mod desk;
+mod desk_lists;
 mod drain;
+mod five;
+mod flow;
 mod harness;
 mod heartbeat;
 mod issuers;
@@ -28,7 +34,10 @@ mod resume;
 mod revocation;
 mod rooms;
 mod scenes;
+mod sixth;
 mod slow;
 mod ticket;
+mod tickets_http;
 mod tokens;
+mod trust;
 mod typing;

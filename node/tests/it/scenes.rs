@@ -15,7 +15,7 @@ macro_rules! scenes {
 }
 
 /// Every scene of a dialect that is spoken over Socket.IO.
-const SOCKET_IO: [(&str, &str); 13] = scenes![
+const SOCKET_IO: [(&str, &str); 14] = scenes![
     "conversation/talk",
     "conversation/statuses",
     "conversation/resume",
@@ -26,10 +26,14 @@ const SOCKET_IO: [(&str, &str); 13] = scenes![
     "ticket/talk",
     "ticket/history",
     "ticket/refusals",
+    "ticket/files",
     "desk/talk",
     "desk/online",
     "desk/refusals",
 ];
+
+/// The scenes of a dialect of envelopes.
+const ENVELOPES: [(&str, &str); 2] = scenes!["flow/talk", "flow/refusals"];
 
 async fn play_all(scenes: &[(&'static str, &'static str)], lane: Lane) {
     for (name, text) in scenes {
@@ -55,4 +59,10 @@ async fn official_clients_that_open_a_websocket_hear_what_scenes_say() {
 #[tokio::test]
 async fn official_clients_that_upgrade_hear_what_scenes_say() {
     play_all(&SOCKET_IO, |dial| dial.official("polling,websocket")).await;
+}
+
+#[tokio::test]
+async fn clients_of_envelopes_hear_what_scenes_say() {
+    play_all(&ENVELOPES, |dial| dial.envelopes("/ws")).await;
+    play_all(&ENVELOPES, |dial| dial.envelopes("/")).await;
 }

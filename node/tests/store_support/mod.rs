@@ -298,7 +298,7 @@ pub(crate) fn user(name: &str) -> UserId {
 }
 
 pub(crate) fn participant(name: &str) -> Participant {
-    Participant { id: user(name), name: name.to_owned(), role: Role::User }
+    Participant { id: user(name), name: name.to_owned(), role: Role::User, full_name: None }
 }
 
 /// A message of `sender`; `name` is its `clientMessageId`.
@@ -314,12 +314,14 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
             text: text.to_owned(),
             kind: "text".to_owned(),
             client_message_id,
+            attachments: Vec::new(),
         }),
+        redacts: None,
     }
 }
 
 pub(crate) fn event(room: &RoomId, event: Event) -> Append {
-    Append { room: room.clone(), sender: None, client_message_id: None, origin: None, event }
+    Append::of_application(room, event)
 }
 
 /// The text of a message's entry.

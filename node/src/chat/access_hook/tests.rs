@@ -68,7 +68,7 @@ async fn hook(change: impl FnOnce(&mut Config)) -> (Arc<Application>, AccessHook
 
 fn actor(id: &str, role: Role) -> Actor {
     let id = UserId::parse(id).unwrap();
-    let participant = Participant { id, name: "Ann".to_owned(), role };
+    let participant = Participant { id, name: "Ann".to_owned(), role, full_name: None };
     Actor { participant, grants: vec![], departments: vec!["sales".to_owned()] }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use parlance::blobs::config::PublicUrl;
+use parlance::blobs::{self, Blobs};
 use parlance::chat::access_hook::{self, AccessHook};
 use parlance::chat::{self, Chat};
 use parlance::domain::id::{TokenId, UserId};
@@ -11,6 +13,7 @@ use parlance::secret::Secret;
 use parlance::store::config::Config;
 use parlance::store::{Arrivals, connect};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
 use crate::harness::cluster::Cluster;
@@ -18,6 +21,8 @@ use crate::harness::cluster::Cluster;
 /// Ends with the test's runtime.
 pub(crate) struct Application {
     chat: Chat,
+    /// For files, of which it has none.
+    _folder: TempDir,
 }
 
 impl Application {
@@ -34,7 +39,12 @@ impl Application {
         let (_handed, nothing) = mpsc::channel(1);
         let nobody = AccessHook::new(&access_hook::Config::default(), &lifecycle).unwrap();
         let config = (chat::Config::default(), nobody);
-        Self { chat: Chat::start(config, &store, nothing, &lifecycle) }
+        let folder = TempDir::new().unwrap();
+        let links = (&Secret::new("a secret".to_owned()), PublicUrl::local(1));
+        let files = blobs::config::Config::default();
+        let blobs = Blobs::open(&files, folder.path(), links, lifecycle.clone()).unwrap();
+        let chat = Chat::start(config, (&store, &blobs), nothing, &lifecycle);
+        Self { chat, _folder: folder }
     }
 
     /// All audit records, oldest first.

@@ -1,7 +1,7 @@
 //! Nodes of one cluster, with a Redis of their own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::api::{self, Api};
 use crate::harness::client::Client;
 use crate::harness::dial::Dial;
 use crate::harness::process::{Process, free_address};
@@ -55,6 +56,12 @@ impl Plan {
         self
     }
 
+    /// Nodes serve the server API, and only rooms that were made can be joined.
+    pub(crate) fn with_api(self) -> Self {
+        let plan = self.with("PARLANCE_API__KEYS", api::KEYS).with("PARLANCE_API__FEED", "true");
+        plan.with("PARLANCE_ROOMS__POLICY", "members")
+    }
+
     /// Connections may send as fast as they can.
     pub(crate) fn unlimited(self) -> Self {
         self.with("PARLANCE_LIMITS__EVENTS_PER_SECOND", "0")
@@ -74,6 +81,7 @@ impl Plan {
             let (public, internal) = (free_address(), free_address());
             let mut command = command(dir.path(), &self.settings);
             command.env("PARLANCE_LISTEN", public.to_string());
+            command.env("PARLANCE_PUBLIC_URL", format!("http://{public}"));
             command.env("PARLANCE_INTERNAL_LISTEN", internal.to_string());
             command.env("PARLANCE_REDIS__URL", url);
             let log = dir.path().join(format!("node-{index}.log"));
@@ -108,6 +116,11 @@ impl Cluster {
         Plan::nodes(2).start().await
     }
 
+    /// A node's public address.
+    pub(crate) fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node].public
+    }
+
     /// A way to connect to a node.
     pub(crate) fn dial(&self, node: usize) -> Dial {
         Dial::to(self.nodes[node].public)
@@ -127,6 +140,15 @@ impl Cluster {
 
     pub(crate) fn proxy(&self, node: usize) -> &Proxy {
         self.nodes[node].proxy.as_ref().expect("the plan said proxied")
+    }
+
+    /// The server API of a node; the plan must have said [`Plan::with_api`].
+    pub(crate) fn api(&self, node: usize) -> Api {
+        Api::at(self.nodes[node].internal)
+    }
+
+    pub(crate) fn public(&self, node: usize) -> SocketAddr {
+        self.nodes[node].public
     }
 
     pub(crate) fn signal(&self, node: usize, signal: Signal) {
@@ -169,12 +191,18 @@ impl Cluster {
         self.nodes[node].process.log()
     }
 
+    /// Where the nodes keep files.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.dir.path().join("data/files")
+    }
+
     /// Starts a node that has ended, at the same addresses.
     pub(crate) async fn restart(&mut self, node: usize) {
         assert!(!self.is_running(node), "node {node} still runs");
         let mut command = command(self.dir.path(), &self.settings);
         let it = &mut self.nodes[node];
         command.env("PARLANCE_LISTEN", it.public.to_string());
+        command.env("PARLANCE_PUBLIC_URL", format!("http://{}", it.public));
         command.env("PARLANCE_INTERNAL_LISTEN", it.internal.to_string());
         command.env(
             "PARLANCE_REDIS__URL",
