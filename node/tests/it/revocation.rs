@@ -35,7 +35,7 @@ async fn check_refused(cluster: &Cluster, token: &Value) {
         for dial in [cluster.dial(node), cluster.dial(node).polling()] {
             let why = dial.auth(token.clone()).try_connect().await.expect_err("it was revoked");
             // Who polls is told the code alone.
-            let code = why["data"]["code"].as_str().or(why["message"].as_str());
+            let code = why["data"]["code"].as_str().or_else(|| why["message"].as_str());
             assert_eq!(code, Some("AUTH_REQUIRED"), "{why}");
         }
         let mut late = cluster.dial(node).connect().await;
