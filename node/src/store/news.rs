@@ -170,7 +170,7 @@ mod tests {
         let next = loop {
             match node.news_turn(&room, false).await.unwrap() {
                 Turn::Wait(wait) => tokio::time::sleep(wait).await,
-                turn => break turn,
+                turn @ Turn::Tell(_) => break turn,
             }
         };
         assert_eq!(next, Turn::Tell(expected));
