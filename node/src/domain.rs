@@ -25,6 +25,7 @@ pub mod reply;
 pub mod revoked;
 pub mod role;
 pub mod room;
+pub mod room_fields;
 pub mod signal;
 pub mod stats;
 pub mod time;

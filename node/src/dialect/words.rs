@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::dialect::json;
 use crate::dialect::links::Links;
-use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
+use crate::dialect::word::Word;
 use crate::domain::attachment::Attachment;
 use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::id::MessageId;

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::position::{Epoch, Position};
 use crate::domain::room::{
-    MemberRole, Metadata, NewRoom, Reserved, Room, RoomChange, RoomRecord, RoomState, Visibility,
+    MemberRole, NewRoom, Reserved, Room, RoomChange, RoomRecord, RoomState, Visibility,
 };
+use crate::domain::room_fields::Metadata;
 use crate::domain::time::Timestamp;
 use crate::store::keys::{Half, Partition};
 use crate::store::script::{ALLOW_OOM, FENCE, Input, NO_WRITES, PRELUDE, Script};

@@ -4,9 +4,8 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::domain::id::{RoomId, UserId};
-use crate::domain::room::{
-    self, MemberRole, Metadata, NewRoom, RoomChange, RoomProblem, RoomRecord, RoomState, Visibility,
-};
+use crate::domain::room::{MemberRole, NewRoom, RoomChange, RoomRecord, RoomState, Visibility};
+use crate::domain::room_fields::{self, Metadata, RoomProblem};
 use crate::http::api::config::Scope;
 use crate::http::api::operation::{Call, Operation};
 use crate::http::api::problem::Problem;
@@ -244,10 +243,10 @@ impl RoomToMake {
         }
         let name = self.name.as_deref().unwrap_or(id.as_str());
         let mut new = NewRoom::plain(self.visibility.map_or(Visibility::Private, Into::into));
-        new.room.name = Some(field("name", room::room_name(name))?);
+        new.room.name = Some(field("name", room_fields::room_name(name))?);
         let description = self.description.unwrap_or_default();
-        new.room.description = field("description", room::room_description(&description))?;
-        let department = self.department.as_deref().map(room::department).transpose();
+        new.room.description = field("description", room_fields::room_description(&description))?;
+        let department = self.department.as_deref().map(room_fields::department).transpose();
         new.room.department = field("department", department)?;
         let metadata = self.metadata.unwrap_or_default();
         new.metadata = field("metadata", Metadata::new(&metadata))?;
@@ -262,12 +261,13 @@ impl RoomToMake {
 
 impl RoomToChange {
     fn checked(self) -> Result<RoomChange, Problem> {
-        let name = self.name.as_deref().map(room::room_name).transpose();
-        let description = self.description.as_deref().map(room::room_description).transpose();
+        let name = self.name.as_deref().map(room_fields::room_name).transpose();
+        let description =
+            self.description.as_deref().map(room_fields::room_description).transpose();
         let department = match self.department.as_deref() {
             None => None,
             Some("") => Some(None),
-            Some(text) => Some(Some(field("department", room::department(text))?)),
+            Some(text) => Some(Some(field("department", room_fields::department(text))?)),
         };
         let metadata = self.metadata.as_ref().map(Metadata::new).transpose();
         Ok(RoomChange {
