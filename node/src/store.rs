@@ -97,6 +97,8 @@ impl StoreError {
 pub enum AppendError {
     /// The client is told: closed, barred, full, busy.
     Refused(Refusal),
+    /// The message that it is about is not there.
+    Missing,
     /// Redis did not do it.
     Failed(StoreError),
 }

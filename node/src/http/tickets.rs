@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -28,6 +28,7 @@ use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
 use crate::http::api::status_of;
+use crate::http::body::{Bodies, WITH_FILES_BYTES_MAX};
 use crate::hub::revocations::Revocations;
 
 /// The dialect, the namespace on which only it is spoken, and its events.
@@ -53,15 +54,19 @@ pub struct Tickets {
     pub auth: Arc<Authenticator>,
     /// For tokens that were taken back.
     pub revocations: Arc<Revocations>,
-    /// Bytes of a body at most, as of an event.
+    /// Reads bodies.
+    pub bodies: Bodies,
+    /// Bytes of a body without files at most, as of an event.
     pub body_bytes_max: usize,
 }
 
+/// Files are many bytes, so they are not taken apart here.
 #[derive(Debug, Deserialize)]
-struct Said {
-    message: Value,
-    #[serde(default)]
-    attachments: Value,
+struct Said<'b> {
+    #[serde(borrow)]
+    message: &'b RawValue,
+    #[serde(borrow)]
+    attachments: Option<&'b RawValue>,
 }
 
 /// Which page.
@@ -131,8 +136,11 @@ impl Tickets {
 
     /// What the dialect makes of an event with this argument.
     fn command(&self, event: &str, argument: &Value) -> Result<Command, Refusal> {
-        let packet = json!([event, argument]).to_string();
-        let request = self.dialects.decode(NAMESPACE, &packet);
+        self.decoded(&json!([event, argument]).to_string())
+    }
+
+    fn decoded(&self, packet: &str) -> Result<Command, Refusal> {
+        let request = self.dialects.decode(NAMESPACE, packet);
         request.map(|it| it.command).map_err(|it| it.refusal)
     }
 
@@ -144,15 +152,16 @@ impl Tickets {
         body: Body,
     ) -> Result<Box<RawValue>, Refusal> {
         let actor = self.bearer(headers).await?;
-        let body = to_bytes(body, self.body_bytes_max).await;
-        let body = body.map_err(|_too_long| Refusal::invalid("the body is too long"))?;
-        let said: Said = serde_json::from_slice(&body)
+        // A stranger's files are not even read.
+        let bounds = (self.body_bytes_max, self.body_bytes_max.max(WITH_FILES_BYTES_MAX));
+        let body = self.bodies.read(body, bounds).await?;
+        let Said { message, attachments } = serde_json::from_slice(&body.bytes)
             .map_err(|_malformed| Refusal::invalid("the body has to be {message, attachments?}"))?;
-        let mut argument = json!({ "ticketId": ticket, "message": said.message });
-        if !said.attachments.is_null() {
-            argument["attachments"] = said.attachments;
-        }
-        let Command::Send(draft) = self.command(SEND, &argument)? else { return Err(broken()) };
+        let (ticket, files) = (json!(ticket), attachments.map_or("null", RawValue::get));
+        let argument =
+            format!(r#"{{"ticketId":{ticket},"message":{message},"attachments":{files}}}"#);
+        let packet = format!(r#"["{SEND}",{argument}]"#);
+        let Command::Send(draft) = self.decoded(&packet)? else { return Err(broken()) };
         let room = draft.room.clone();
         self.chat.admit(&actor, &room).await?;
         // No connection of the node has this number, so all of them hear it.

@@ -78,7 +78,7 @@ impl Store {
         match &result {
             Ok(appended) if appended.duplicate => metrics.duplicate.increment(1),
             Ok(_) => metrics.stored.increment(1),
-            Err(AppendError::Refused(_)) => metrics.refused.increment(1),
+            Err(AppendError::Refused(_) | AppendError::Missing) => metrics.refused.increment(1),
             Err(AppendError::Failed(error)) => match error.outcome {
                 Outcome::Refused => metrics.failed.increment(1),
                 Outcome::Unknown => metrics.unknown.increment(1),
@@ -87,22 +87,53 @@ impl Store {
         result
     }
 
+    /// Where the message of an earlier attempt is, if there is one. Asked behind all that this node
+    /// has appended, so an attempt that brought no answer cannot be carried out after this one.
+    ///
+    /// # Errors
+    /// Redis did not answer, or too much waits.
+    pub async fn find(
+        &self,
+        room: &RoomId,
+        sender: Option<&UserId>,
+        name: &ClientMessageId,
+    ) -> Result<Option<Position>, AppendError> {
+        let mark = mark(sender, Some(name));
+        match self.ask(What::Find, room.clone(), mark, (String::new(), Vec::new())).await {
+            Ok(found) => Ok(Some(found.position)),
+            Err(AppendError::Missing) => Ok(None),
+            Err(error @ (AppendError::Refused(_) | AppendError::Failed(_))) => Err(error),
+        }
+    }
+
     async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
-        let deadline = Instant::now() + PATIENCE;
         let node = *self.shard.life.borrow();
         let origin = append.origin.clone().map(|(conn, request)| Origin { node, conn, request });
         let encoded = encode(origin.as_ref(), &append);
-        let (sender, body) = encoded.map_err(|error| {
+        let encoded = encoded.map_err(|error| {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
             AppendError::Failed(StoreError::refused(error.to_string()))
         })?;
+        let mark = mark(append.sender.as_ref(), append.client_message_id.as_ref());
+        self.ask(what(&append.event), append.room, mark, encoded).await
+    }
+
+    /// Has the publisher do something with a room's log, and waits for the answer.
+    async fn ask(
+        &self,
+        what: What,
+        room: RoomId,
+        mark: [u8; 16],
+        (sender, body): (String, Vec<u8>),
+    ) -> Result<Appended, AppendError> {
+        let deadline = Instant::now() + PATIENCE;
         let busy = || AppendError::Refused(Refusal::Busy { retry_after: BUSY_RETRY_AFTER });
         let room_taken = self.take_room(&body).ok_or_else(busy)?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
-            what: what(&append.event),
-            topic: Topic::Room(append.room),
-            mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
+            what,
+            topic: Topic::Room(room),
+            mark: Some(mark),
             sender,
             body,
             room_taken,

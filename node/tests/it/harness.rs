@@ -6,6 +6,7 @@ pub(crate) mod cluster;
 pub(crate) mod dial;
 pub(crate) mod envelope;
 pub(crate) mod envelopes;
+pub(crate) mod files;
 pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod official;

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod api_files;
 mod attachments;
 mod audit;
 mod case;
