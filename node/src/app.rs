@@ -143,7 +143,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
         dialects: Arc::clone(&dialects),
         auth: Arc::clone(&auth),
         revocations: Arc::clone(hub.revocations()),
-        bodies: bodies.clone(),
+        audit: audit.clone(),
+        bodies,
         body_bytes_max: config.limits.message_bytes.get(),
     };
     let sessions = Sessions::new(

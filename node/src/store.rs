@@ -12,6 +12,7 @@ mod beat;
 mod client;
 mod codec;
 mod connect;
+mod devices;
 mod feed;
 mod interest;
 mod keys;

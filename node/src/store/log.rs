@@ -60,19 +60,21 @@ impl Store {
     /// # Errors
     /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let ended = match &append.event {
-            Event::RoomClosed { .. } | Event::RoomDeleted => Some(append.room.clone()),
+        let (room, is_open) = match &append.event {
+            Event::RoomClosed { .. } | Event::RoomDeleted => (Some(append.room.clone()), false),
+            Event::RoomReopened => (Some(append.room.clone()), true),
             Event::MessagePosted(_)
             | Event::MessageEdited { .. }
             | Event::MessageDeleted { .. }
             | Event::RoomUpdated { .. }
-            | Event::RoomReopened
             | Event::AccessChanged { .. }
-            | Event::Erased => None,
+            | Event::Erased => (None, true),
         };
         let result = self.enqueue(append).await;
-        if let (Ok(_), Some(room)) = (&result, ended) {
-            self.rest(&room).await;
+        match (&result, room) {
+            (Ok(_), Some(room)) if is_open => self.wake(&room).await,
+            (Ok(_), Some(room)) => self.rest(&room).await,
+            (Ok(_), None) | (Err(_), _) => (),
         }
         let metrics = &self.shard.metrics;
         match &result {
