@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::app::drain::Stop;
-use crate::auth::Authenticator;
 use crate::auth::key::KeyProblem;
+use crate::auth::{AuthFailure, Authenticator};
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
@@ -31,6 +31,7 @@ use crate::lifecycle::Lifecycle;
 use crate::session::{self, Sessions};
 use crate::store::{Health, Store, StoreError, connect};
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{self, TracesError};
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
 const INTERNAL_TRANSPORTS_MAX: usize = 256;
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The metrics' recorder could not be installed.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(#[from] BuildError),
+    /// Traces cannot be sent.
+    #[error("traces: {0}")]
+    Traces(#[from] TracesError),
     /// A dialect's file has faults.
     #[error("dialects: {0}")]
     Dialects(#[from] Faults),
@@ -86,6 +90,7 @@ struct Node {
 pub async fn run(config: Config) -> Result<(), StartError> {
     let mut stop = Stop::listen();
     let lifecycle = Lifecycle::default();
+    let traces = traces::start(&config.traces)?;
     tokio::select! {
         biased;
         node = start(&config, &lifecycle) => node?.serve(stop).await,
@@ -94,6 +99,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
     lifecycle.stop_hard();
     lifecycle.finished().await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     Ok(())
 }
 
@@ -139,6 +147,7 @@ async fn serve_internal(
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
+    drain::describe();
     lifecycle.spawn("metrics", metrics::upkeep(scrape.clone()));
     let address = config.internal_listen;
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
@@ -206,7 +215,9 @@ fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) ->
     Behind {
         namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
         cookies: auth.cookies().to_vec(),
-        authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
+        authenticate: Arc::new(move |shown| {
+            auth_of_gateway.authenticate(shown, clock::now()).inspect_err(AuthFailure::count)
+        }),
         open: Arc::new(move |peer| sessions.open(peer)),
     }
 }
@@ -216,7 +227,7 @@ async fn report(store: Store, hub: Hub) {
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;
-        let figures = hub.figures();
+        let figures = hub.measure();
         store.report(figures.connections, figures.rooms);
     }
 }

@@ -6,6 +6,7 @@
 mod claims;
 pub mod config;
 pub mod key;
+mod metrics;
 pub mod mint;
 
 use crate::auth::claims::Rules;
@@ -63,6 +64,7 @@ impl Authenticator {
     /// # Errors
     /// There is no key, or one of them is of no use.
     pub fn new(config: &Config) -> Result<Self, KeyProblem> {
+        metrics::describe();
         Ok(Self {
             keys: Keys::read(config)?,
             rules: Rules::new(config),

@@ -30,6 +30,7 @@ use crate::domain::role::{Actor, Participant, Role};
 use crate::domain::room::{RoomPolicy, RoomState};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
 
@@ -64,6 +65,8 @@ pub struct Asker<'a> {
     pub is_spread: bool,
     /// The limit that the command counts against; `None`: none.
     pub limit: Option<Limit>,
+    /// The trace of what is asked, if it is kept.
+    pub trace: Option<TraceParent>,
 }
 
 impl Chat {
@@ -103,6 +106,7 @@ impl Chat {
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
             origin: Some((asker.conn, None)),
+            trace: asker.trace,
             event: Event::MessagePosted(Message {
                 sender,
                 text: draft.text,
@@ -193,6 +197,7 @@ impl Chat {
             sender: Some(by.id.clone()),
             client_message_id: None,
             origin: Some((asker.conn, None)),
+            trace: asker.trace,
             event: Event::RoomClosed { by: Some(by), reason },
         };
         self.append(append).await?;
@@ -232,7 +237,7 @@ impl Chat {
     /// Tells a joined room that the user types, or has stopped.
     pub fn tell_typing(&self, asker: Asker<'_>, room: &RoomId, active: bool) {
         let node = *self.store.life().borrow();
-        let origin = Origin { node, conn: asker.conn, request: None };
+        let origin = Origin { node, conn: asker.conn, request: None, trace: None };
         let user = asker.actor.participant.clone();
         self.store.signal(Topic::Room(room.clone()), Signal::Typing { user, origin, active });
     }

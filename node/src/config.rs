@@ -24,7 +24,7 @@ use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
 use crate::secret::Secret;
 use crate::store::config::{self as store, History};
-use crate::telemetry::logging;
+use crate::telemetry::{logging, traces};
 
 /// The settings of a node. Each field is a setting or a section of the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Config {
     /// Whether nothing told this node about Redis, tokens or production: see [`laptop`].
     #[serde(skip)]
     pub is_laptop: bool,
+    /// Whether messages are traced: OpenTelemetry's own variables say so.
+    #[serde(skip)]
+    pub traces: traces::Config,
 }
 
 /// Section `limits`. 0 is no limit.
@@ -119,6 +122,7 @@ impl Default for Config {
             dialects: Dialects::default(),
             log: logging::Config::default(),
             is_laptop: false,
+            traces: traces::Config::default(),
         }
     }
 }

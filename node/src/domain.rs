@@ -25,3 +25,4 @@ pub mod room;
 pub mod signal;
 pub mod time;
 pub mod topic;
+pub mod trace;

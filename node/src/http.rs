@@ -3,6 +3,7 @@
 
 mod files;
 mod health;
+mod level;
 mod page;
 mod probes;
 mod scrape;
@@ -71,6 +72,7 @@ pub fn internal(
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready).with_state(readiness))
         .route("/metrics", get(scrape::metrics).with_state(metrics))
+        .route("/log-level", level::route())
         .fallback(not_found)
 }
 

@@ -33,6 +33,7 @@ use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
+use crate::telemetry::traces::Span;
 
 /// What every session needs to know.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ impl Sessions {
         auth: Arc<Authenticator>,
         lifecycle: Lifecycle,
     ) -> Self {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(dialects.events());
         let parts = Parts { config, chat, hub, dialects, auth, metrics };
         Self { parts: Arc::new(parts), lifecycle }
     }
@@ -110,6 +111,8 @@ struct Session {
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
     guard: Guard,
+    /// Of the message that is taken now.
+    span: Span,
 }
 
 impl Session {
@@ -133,7 +136,19 @@ impl Session {
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
         let buckets = Buckets::default();
         let is_standing = false;
-        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, is_standing, guard })
+        let span = Span::default();
+        Ok(Self {
+            parts,
+            peer,
+            greeting,
+            identity,
+            dialect,
+            buckets,
+            rooms,
+            is_standing,
+            guard,
+            span,
+        })
     }
 
     async fn run(mut self) {

@@ -116,6 +116,12 @@ impl Dialects {
         }
     }
 
+    /// The names of all events that clients may send, the CONNECT among them.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        let events = self.all.iter().flat_map(|dialect| dialect.client.keys());
+        events.map(|name| &**name).chain([CONNECT])
+    }
+
     /// All namespaces that some dialect is spoken on, with their dialects.
     #[must_use]
     pub fn namespaces(&self) -> Vec<(Arc<str>, Vec<DialectId>)> {

@@ -21,6 +21,13 @@ pub(super) fn describe() {
     );
     metrics::describe_counter!(HANDSHAKES, "Asked-for sessions and namespaces, by their outcome.");
     metrics::describe_counter!(OUTBOUND_BYTES, Unit::Bytes, "Bytes written to TCP connections.");
+    // What alerts and dashboards divide by begins at nothing and is not absent.
+    for outcome in [Handshake::Opened, Handshake::Unavailable, Handshake::AuthRequired] {
+        metrics::counter!(HANDSHAKES, "result" => outcome.as_str()).increment(0);
+    }
+    for reason in [CloseReason::Gone, CloseReason::HeartbeatMissed, CloseReason::TooSlow] {
+        let _registered = duration(reason);
+    }
 }
 
 /// Bytes written to TCP connections.

@@ -10,6 +10,7 @@ use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::hub::metrics::Metrics;
 use crate::hub::outbox::{Once, Outbox, Outgoing};
+use crate::telemetry::traces::{Part, Span};
 
 /// Spelled entries that are kept per topic, for those who are caught up from memory.
 const ROWS_MAX: usize = 64;
@@ -137,6 +138,16 @@ impl Voice<'_> {
         } else {
             Cause::Nobody
         }
+    }
+
+    /// This node's part of an entry's trace.
+    pub(crate) fn span_of(&self, entry: &SharedEntry) -> Span {
+        let parent = entry.origin.as_ref().and_then(|origin| origin.trace);
+        let mut span = Span::after(parent, Part::Deliver);
+        span.tell("messaging.destination.name", &entry.room);
+        span.tell("messaging.message.id", entry.position);
+        span.tell("parlance.node", self.life);
+        span
     }
 
     pub(crate) fn cause_of_entry(&self, entry: &SharedEntry) -> Cause<'static> {

@@ -1,6 +1,19 @@
 //! What the hub counts. Handles are registered once; nothing is looked up per message.
 
-use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+
+const USERS: &str = "parlance_presence_sessions";
+const QUEUE_BYTES: &str = "parlance_outbound_queue_bytes";
+
+/// Tells what is looked at now and then: how many users have connections here, and how many bytes
+/// wait in the outboxes of all connections.
+pub(super) fn measured(users: u64, bytes: u64) {
+    gauge!(USERS).set(users as f64);
+    gauge!(QUEUE_BYTES).set(bytes as f64);
+}
 
 /// The hub's metrics.
 #[derive(Debug, Clone)]
@@ -25,6 +38,9 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Registers them.
     pub(crate) fn new() -> Self {
+        describe_gauge!(USERS, "Users with a connection to this node");
+        describe_gauge!(QUEUE_BYTES, Unit::Bytes, "Bytes that wait in connections' outboxes");
+        measured(0, 0);
         describe_counter!("parlance_deliveries_total", "Frames put into connections' outboxes");
         describe_histogram!(
             "parlance_delivery_latency_seconds",

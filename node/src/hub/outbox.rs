@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
 use crate::domain::id::UserId;
+use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
 pub const OUTBOX_FRAMES_MAX: usize = 256;
@@ -96,6 +97,8 @@ struct Gauge {
     dismissed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
+    /// What a scrape tells; after an overflow still what is really there.
+    waiting: Waiting,
 }
 
 impl Gauge {
@@ -166,7 +169,11 @@ impl Outbox {
         }
         self.gauge.frames.fetch_add(1, Ordering::AcqRel);
         match self.sender.try_send((outgoing, news)) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Ok(()) => {
+                self.gauge.waiting.add(bytes);
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
         }
     }
@@ -243,7 +250,9 @@ impl OutboxReader {
     }
 
     fn takes(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
-        self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
+        let bytes = outgoing.bytes();
+        self.gauge.waiting.remove(bytes);
+        self.gauge.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
         if self.gauge.is_half_empty() {
             self.gauge.half_empty.notify_one();

@@ -247,6 +247,7 @@ impl Watched {
     /// Hands a new entry to every live member.
     pub(crate) fn deliver(&mut self, entry: &SharedEntry, voice: &Voice<'_>) {
         self.is_quiet = false;
+        let _until_handed = voice.span_of(entry);
         let spelling = self.spelled.row(entry);
         let cause = voice.cause_of_entry(entry);
         let mut has_left = false;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use crate::auth::AuthFailure;
 use crate::chat::Asker;
 use crate::clock;
 use crate::dialect::{Dialect, DialectId, Malformed, Request, Terms};
@@ -22,9 +23,10 @@ use crate::domain::room::RoomState;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
 use crate::hub::outbox::{AckId, Outgoing};
-use crate::session::metrics::{self, Metrics};
+use crate::session::metrics::Metrics;
 use crate::session::rooms::Pull;
 use crate::session::{Session, limits};
+use crate::telemetry::traces::{Part, Span};
 
 /// What a client whose inbox is full should wait.
 const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
@@ -40,6 +42,7 @@ impl Session {
             match self.parts.dialects.decode(&self.peer.namespace, packet) {
                 Ok(request) => {
                     let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                    self.trace(&request.command);
                     self.stand(dialect).await;
                     let result = self.limited(request).await;
                     (dialect, Some(event), result)
@@ -51,12 +54,25 @@ impl Session {
                 }
             };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
-        metrics::counted(&label, result.as_ref().err(), started.elapsed());
+        self.parts.metrics.counted(&label, result.as_ref().err(), started.elapsed());
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
             Ok(reply) => self.answer(dialect, &label, &reply, ack),
-            Err(refusal) => self.refuse(dialect, event.as_deref(), &refusal, ack),
+            Err(refusal) => {
+                self.span.failed(refusal.code());
+                self.refuse(dialect, event.as_deref(), &refusal, ack);
+            }
+        }
+        self.span = Span::default();
+    }
+
+    /// Begins the trace of a message.
+    fn trace(&mut self, command: &Command) {
+        if let Command::Send(draft) = command {
+            self.span = Span::begin(Part::Receive);
+            self.span.tell("messaging.destination.name", &draft.room);
+            self.span.tell("messaging.client.id", self.peer.conn);
         }
     }
 
@@ -65,7 +81,7 @@ impl Session {
         let started = Instant::now();
         let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
         let result = self.limited(greeting).await;
-        metrics::counted(&event, result.as_ref().err(), started.elapsed());
+        self.parts.metrics.counted(&event, result.as_ref().err(), started.elapsed());
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
@@ -77,8 +93,7 @@ impl Session {
     /// An event that found the inbox full was not kept; its client is told so.
     pub(super) fn overflowed(&self, ack: Option<AckId>) {
         let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
-        let label = Arc::from(Metrics::OTHER);
-        metrics::counted(&label, Some(&refusal), Duration::ZERO);
+        self.parts.metrics.counted(Metrics::OTHER, Some(&refusal), Duration::ZERO);
         self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, ack);
     }
 
@@ -202,12 +217,12 @@ impl Session {
     pub(super) fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
         // Only who is limited needs to know whether the user is elsewhere too.
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
-        Asker { actor, conn: self.peer.conn, is_spread, limit }
+        Asker { actor, conn: self.peer.conn, is_spread, limit, trace: self.span.parent() }
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.
     fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
-        let verified = self.parts.auth.verify(token, clock::now());
+        let verified = self.parts.auth.verify(token, clock::now()).inspect_err(AuthFailure::count);
         let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
         let known = self.identity.as_ref().map(|it| &it.actor.participant);
         let user = &mut identity.actor.participant;

@@ -22,6 +22,7 @@ use crate::store::publisher::{JOBS_WAITING_MAX, Job, What, unknown};
 use crate::store::script::{Input, NO_WRITES, Script};
 use crate::store::shard::PATIENCE;
 use crate::store::{Append, AppendError, Appended, Head, Page, Store, StoreError};
+use crate::telemetry::traces::{Part, Span};
 
 /// How long a client should wait when this node's queue is full: it drains within that, or Redis
 /// is away.
@@ -74,7 +75,10 @@ impl Store {
     async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
         let deadline = Instant::now() + PATIENCE;
         let node = *self.shard.life.borrow();
-        let origin = append.origin.map(|(conn, request)| Origin { node, conn, request });
+        let mut span = Span::after(append.trace, Part::Publish);
+        span.tell("messaging.destination.name", &append.room);
+        let trace = span.parent();
+        let origin = append.origin.map(|(conn, request)| Origin { node, conn, request, trace });
         let body = encode_body(origin.as_ref(), &append.event).map_err(|error| {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
             AppendError::Failed(StoreError::refused(error.to_string()))
@@ -85,6 +89,7 @@ impl Store {
         let job = Job {
             what: what(&append.event),
             topic: Topic::Room(append.room),
+            trace,
             mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
             sender: append.sender,
             body,
@@ -123,6 +128,7 @@ impl Store {
         let job = self.take_room(&body).map(|room_taken| Job {
             what: What::Signal,
             topic,
+            trace: None,
             mark: None,
             sender: None,
             body,

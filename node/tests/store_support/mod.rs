@@ -305,6 +305,8 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
         sender: Some(user(sender)),
         client_message_id: client_message_id.clone(),
         origin: Some((ConnId(1), None)),
+
+        trace: None,
         event: Event::MessagePosted(Message {
             sender: participant(sender),
             text: text.to_owned(),
@@ -315,7 +317,14 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
 }
 
 pub(crate) fn event(room: &RoomId, event: Event) -> Append {
-    Append { room: room.clone(), sender: None, client_message_id: None, origin: None, event }
+    Append {
+        room: room.clone(),
+        sender: None,
+        client_message_id: None,
+        origin: None,
+        trace: None,
+        event,
+    }
 }
 
 /// The text of a message's entry.
