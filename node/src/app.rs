@@ -21,8 +21,8 @@ use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
 use crate::clock;
 use crate::config::Config;
-use crate::dialect::Dialects;
 use crate::dialect::check::Faults;
+use crate::dialect::{Dialects, LinkTo};
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
 use crate::http::{self, Sources};
@@ -111,15 +111,15 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let (health, seen) = watch::channel(Health::Starting);
     serve_internal(config, seen, lifecycle).await?;
 
-    let dialects = Arc::new(config.dialects.compile()?);
     let auth = Arc::new(Authenticator::new(&config.auth)?);
     let blobs = open_blobs(config, lifecycle)?;
+    let dialects = Arc::new(config.dialects.compile()?.with_links(&link_to(&blobs)));
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&config.redis, arrivals, lifecycle.clone()).await?;
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
-    let chat = Chat::start(config.rooms, &store, handed, lifecycle);
+    let chat = Chat::start(config.rooms, (&store, &blobs), handed, lifecycle);
     let sessions = Sessions::new(
         session_config(config, &dialects),
         (chat, hub.clone()),
@@ -178,6 +178,12 @@ fn open_blobs(config: &Config, lifecycle: &Lifecycle) -> Result<Blobs, StartErro
     Ok(Blobs::open(&config.blobs, &config.data_dir, links, lifecycle.clone())?)
 }
 
+/// Links to files, signed when they are told.
+fn link_to(blobs: &Blobs) -> LinkTo {
+    let blobs = blobs.clone();
+    Arc::new(move |file| blobs.url(file, clock::now()))
+}
+
 fn sources(store: &Store, hub: &Hub, blobs: Blobs, started: Instant) -> Sources {
     let (local, cluster) = (hub.clone(), store.clone());
     Sources {
@@ -210,8 +216,8 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
     }
 }
 
-fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
-    let auth_of_gateway = Arc::clone(auth);
+fn behind(dialects: &Arc<Dialects>, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
+    let (auth_of_gateway, spoken) = (Arc::clone(auth), Arc::clone(dialects));
     Behind {
         namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
         cookies: auth.cookies().to_vec(),
@@ -219,6 +225,7 @@ fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) ->
             auth_of_gateway.authenticate(shown, clock::now()).inspect_err(AuthFailure::count)
         }),
         open: Arc::new(move |peer| sessions.open(peer)),
+        takes_files: Arc::new(move |namespace, packet| spoken.takes_files(namespace, packet)),
     }
 }
 

@@ -14,9 +14,12 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
+use crate::blobs::{Blobs, Stored};
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
+pub use crate::chat::rooms::Admitted;
 use crate::clock;
+use crate::domain::attachment::Upload;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
@@ -27,7 +30,7 @@ use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Actor, Participant, Role};
-use crate::domain::room::{RoomPolicy, RoomState};
+use crate::domain::room::{NewRoom, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::domain::trace::TraceParent;
@@ -47,12 +50,16 @@ pub struct Config {
 pub struct Chat {
     store: Store,
     policy: RoomPolicy,
+    blobs: Blobs,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
 }
 
 /// Users of a list, beside the asker.
 const LISTED_USERS_MAX: usize = 200;
+
+/// Rooms that one user may make: they stay until somebody deletes them.
+const ROOMS_MADE: Limit = Limit { times: 10, per: Duration::from_secs(60) };
 
 /// Who asks, on which connection, and how often the user may.
 #[derive(Debug, Clone, Copy)]
@@ -74,32 +81,56 @@ impl Chat {
     #[must_use]
     pub fn start(
         config: Config,
-        store: &Store,
+        (store, blobs): (&Store, &Blobs),
         handed: mpsc::Receiver<Handed>,
         lifecycle: &Lifecycle,
     ) -> Self {
         let reads = receipts::start(store.clone(), handed, lifecycle);
         let quotas = std::sync::Arc::new(Quotas::default());
-        Self { store: store.clone(), policy: config.policy, quotas, reads }
+        let (store, blobs) = (store.clone(), blobs.clone());
+        Self { store, policy: config.policy, blobs, quotas, reads }
     }
 
-    /// Whether the actor may hear the room, and whether it is open. Under the open policy, or with a grant in the token,
-    /// an unknown room is made.
+    /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
+    /// in the token, an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
-    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<RoomState, Refusal> {
+    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<Admitted, Refusal> {
         rooms::admit(&self.store, self.policy, actor, room).await
     }
 
-    /// Stores a message of a room that the connection has joined.
+    /// What is told of a room; of one that nobody has described, its id.
     ///
     /// # Errors
-    /// Too often, a reserved or closed room, a full store, or Redis could not be asked: then
-    /// the outcome says whether a retry with the same `clientMessageId` is needed.
+    /// No such room, or Redis could not be asked.
+    pub async fn room(&self, room: &RoomId) -> Result<RoomCard, Refusal> {
+        let record = self.store.room(room).await.map_err(unavailable)?;
+        record.map(|it| it.room.card(room)).ok_or(Refusal::RoomNotFound)
+    }
+
+    /// Makes a room with an id of its own, in which the asker is a member.
+    ///
+    /// # Errors
+    /// Too often, or Redis could not be asked.
+    pub async fn create_room(&self, asker: Asker<'_>, new: NewRoom) -> Result<Reply, Refusal> {
+        let asker = Asker { limit: Some(ROOMS_MADE), ..asker };
+        self.quotas.take(&self.store, asker, "rooms").await?;
+        let room = rooms::create(&self.store, asker.actor, new).await?;
+        Ok(Reply::Created { room })
+    }
+
+    /// Stores a message of a room that the connection has joined, its files first.
+    ///
+    /// # Errors
+    /// Too often, a reserved or closed room, files that are not taken, a full store, or Redis or the
+    /// store of files could not be asked: then the outcome says whether a retry with the same
+    /// `clientMessageId` is needed.
     pub async fn send(&self, asker: Asker<'_>, draft: Draft) -> Result<Reply, Refusal> {
         rooms::may_send(asker.actor, &draft.room)?;
         self.quotas.take(&self.store, asker, "messages").await?;
+        let stored = self.store_files(draft.uploads).await?;
+        let attachments = stored.as_ref().map_or_else(Vec::new, |it| it.attachments().to_vec());
         let sender = asker.actor.participant.clone();
         let append = Append {
             room: draft.room.clone(),
@@ -112,15 +143,30 @@ impl Chat {
                 text: draft.text,
                 kind: draft.kind,
                 client_message_id: draft.client_message_id,
+                attachments,
             }),
         };
-        let appended = self.append(append).await?;
+        // Before: a connection that ends meanwhile must not take the files of its message away.
+        let kept = stored.map(Stored::keep);
+        let appended = self.append(append).await;
+        // A message that was refused, or was stored already with the files of an earlier attempt.
+        if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
+            kept.discard();
+        }
+        let appended = appended?;
         Ok(Reply::Sent {
             message: MessageId::new(&draft.room, appended.position),
             room: draft.room,
             position: appended.position,
             at: appended.at,
         })
+    }
+
+    async fn store_files(&self, uploads: Vec<Upload>) -> Result<Option<Stored>, Refusal> {
+        if uploads.is_empty() {
+            return Ok(None);
+        }
+        self.blobs.store(uploads).await.map(Some)
     }
 
     /// A page of the messages of a room that the actor may hear.
@@ -277,6 +323,14 @@ impl Chat {
         info!(user.id = %user, by = %actor.id(), "a user is disconnected");
         self.store.signal(Topic::User(user.clone()), Signal::Disconnect);
         Ok(Reply::Disconnected { user })
+    }
+}
+
+/// Whether the log holds, or may hold, the message of this attempt.
+fn may_hold_files(appended: &Result<Appended, Refusal>) -> bool {
+    match appended {
+        Ok(appended) => !appended.duplicate,
+        Err(refusal) => refusal.outcome() == Outcome::Unknown,
     }
 }
 

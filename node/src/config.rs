@@ -78,7 +78,7 @@ pub struct Limits {
     pub connections: usize,
     /// New sessions a second and address.
     pub connections_per_address: u32,
-    /// Bytes of one event.
+    /// Bytes of one event without files.
     pub message_bytes: NonZeroUsize,
     /// Rooms that a connection may have joined at once.
     pub rooms_per_connection: u32,

@@ -20,6 +20,7 @@ pub mod origin;
 mod packet;
 mod socketio;
 mod transport;
+mod uploads;
 mod websocket;
 
 use std::sync::{Arc, Weak};
@@ -42,6 +43,7 @@ use crate::gateway::drain::{FLUSH_MAX, Leaving};
 use crate::gateway::inside::Inside;
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::socketio::{Lane, Namespace};
+use crate::gateway::uploads::Uploads;
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
 
@@ -67,6 +69,9 @@ pub type Authenticate =
 /// the CONNECT.
 pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
 
+/// Whether files may come with an event of a namespace, told by the begin of its packet.
+pub type TakesFiles = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// What is behind the door.
 #[derive(Clone)]
 pub struct Behind {
@@ -78,6 +83,8 @@ pub struct Behind {
     pub authenticate: Authenticate,
     /// Serves peers.
     pub open: Open,
+    /// Tells the events that may be larger than others.
+    pub takes_files: TakesFiles,
 }
 
 impl std::fmt::Debug for Behind {
@@ -105,12 +112,13 @@ impl Gateway {
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
         metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
-        let inside =
-            Inside::new(behind.authenticate, behind.open, lifecycle.clone(), told_to_leave);
+        let uploads =
+            Uploads::new(config.limits, config.heartbeat, Arc::clone(&behind.takes_files));
+        let inside = Inside::new(&behind, Arc::clone(&uploads), lifecycle.clone(), told_to_leave);
         let paths = behind.namespaces;
-        let websocket =
-            websocket::Lane::new(Arc::clone(&inside), &paths, config.heartbeat, config.limits);
-        let engine = Engine::new(config.heartbeat, config.limits, |engine| {
+        let websocket = websocket::Lane::new(Arc::clone(&inside), &paths, config.heartbeat);
+        let packet_bytes = uploads.packet_bytes_max(true);
+        let engine = Engine::new(config.heartbeat, packet_bytes, |engine| {
             let lane = Arc::new(Lane { inside, engine: Weak::clone(engine) });
             paths.into_iter().map(|path| Namespace::new(path, Arc::clone(&lane))).collect()
         });
@@ -118,6 +126,7 @@ impl Gateway {
             admission: Admission::new(config.limits),
             cookies: behind.cookies,
             links: Arc::default(),
+            uploads,
             engine,
             websocket,
             lifecycle,

@@ -185,8 +185,11 @@ impl Session {
 
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Event { packet, ack } => self.event(&packet, ack).await,
-            Inbound::Overflowed { ack } => self.overflowed(ack),
+            Inbound::Event { packet, ack, held } => {
+                self.event(packet, ack).await;
+                drop(held);
+            }
+            Inbound::Refused { refusal, ack } => self.turned_away(&refusal, ack),
         }
     }
 

@@ -44,6 +44,7 @@ use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Reported, TableRow};
 use crate::store::config::Config;
 use crate::store::publisher::Job;
+pub use crate::store::rooms::{Access, Members};
 use crate::store::shard::Shard;
 
 /// Cheap handle to Redis.

@@ -87,6 +87,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
             tasks.spawn("session", async move { while peer.inbox.recv().await.is_some() {} });
             Ok(())
         }),
+        takes_files: Arc::new(|_, _| false),
     };
     let gateway = Gateway::new(config, behind, lifecycle.clone());
     let listener = gateway.listen().await.unwrap();

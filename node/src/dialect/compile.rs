@@ -82,7 +82,8 @@ impl<'t> Compiler<'_, 't> {
     fn dialect(&mut self, name: &str, mut file: Table<'t>) -> Option<Dialect> {
         let namespaces = self.namespaces(&mut file);
         let rules = self.rules(&mut file);
-        let style = Style { ids: rules.ids, escapes: self.escapes(&mut file) };
+        let escapes = self.escapes(&mut file);
+        let style = Style { ids: rules.ids, escapes, ..Style::default() };
         let has_standing_rooms = file.flag(self.check, "standing_rooms").unwrap_or(false);
         let rates = self.rates(&mut file);
         let codes = self.codes(&mut file);

@@ -2,6 +2,7 @@
 
 use crate::dialect::request::Given;
 use crate::domain::command::{Command, Draft};
+use crate::domain::room::Visibility;
 
 /// Messages in a page of history where the client does not say.
 const PAGE_DEFAULT: u32 = 50;
@@ -10,6 +11,7 @@ const PAGE_DEFAULT: u32 = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
     Join,
+    Create,
     Leave,
     Send,
     Close,
@@ -29,8 +31,9 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Join,
+        Self::Create,
         Self::Leave,
         Self::Send,
         Self::Close,
@@ -52,6 +55,7 @@ impl Deed {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Join => "room.join",
+            Self::Create => "room.create",
             Self::Leave => "room.leave",
             Self::Send => "message.send",
             Self::Close => "room.close",
@@ -81,6 +85,7 @@ impl Deed {
             | Self::Users
             | Self::StartTyping
             | Self::StopTyping => &[Asked::Room],
+            Self::Create => &[Asked::RoomName],
             Self::Send => &[Asked::Room, Asked::MessageText],
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
@@ -95,6 +100,7 @@ impl Deed {
     pub(super) fn optional(self) -> &'static [Asked] {
         match self {
             Self::Join => &[Asked::Since],
+            Self::Create => &[Asked::RoomDescription, Asked::RoomVisibility],
             Self::Send => &[Asked::MessageKind, Asked::MessageClientId, Asked::Attachments],
             Self::Close => &[Asked::Reason],
             Self::History => &[Asked::Limit, Asked::Offset],
@@ -117,15 +123,20 @@ impl Deed {
     /// The command with these values; `None`: a required one is missing.
     pub(super) fn command(self, given: Given) -> Option<Command> {
         let Given { room, since, message, text, kind, reason, active, status, token, .. } = given;
-        let client_message_id = given.client_message_id;
         Some(match self {
             Self::Join => Command::Join { room: room?, since },
+            Self::Create => Command::CreateRoom {
+                name: given.room_name?,
+                description: given.room_description.unwrap_or_default(),
+                visibility: given.room_visibility.unwrap_or(Visibility::Public),
+            },
             Self::Leave => Command::Leave { room: room? },
             Self::Send => Command::Send(Draft {
                 room: room?,
                 text: text?,
                 kind: kind.unwrap_or_else(|| "text".to_owned()),
-                client_message_id,
+                client_message_id: given.client_message_id,
+                uploads: given.uploads,
             }),
             Self::Close => Command::Close { room: room?, reason },
             Self::History => Command::History {
@@ -153,6 +164,9 @@ impl Deed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Room,
+    RoomName,
+    RoomDescription,
+    RoomVisibility,
     Since,
     Message,
     MessageText,
@@ -178,6 +192,9 @@ impl Asked {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Room => "room",
+            Self::RoomName => "room.name",
+            Self::RoomDescription => "room.description",
+            Self::RoomVisibility => "room.visibility",
             Self::Since => "since",
             Self::Message => "message.id",
             Self::MessageText => "message.text",

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::dialect::check::{Fault, Faults};
+use crate::dialect::links::{LinkTo, Links};
+use crate::dialect::pattern::Pattern;
 use crate::dialect::source::Source;
 use crate::dialect::{CONNECT, ClientEvent, Dialect, DialectId, Malformed, Request, compile, json};
 use crate::domain::refusal::Refusal;
@@ -71,6 +73,15 @@ impl Dialects {
         }
         let all = all.into_iter().map(|(_, dialect)| dialect).collect();
         Ok(Self { all, namespaces })
+    }
+
+    /// The same dialects, telling these links to files.
+    #[must_use]
+    pub fn with_links(mut self, link: &LinkTo) -> Self {
+        for dialect in &mut self.all {
+            dialect.style.links = Links::new(Arc::clone(link));
+        }
+        self
     }
 
     /// The dialect with this number.
@@ -175,6 +186,15 @@ impl Dialects {
         let (claims, command) = greeting.command(&args, *rules)?;
         let (event, terms) = (Arc::from(CONNECT), greeting.terms);
         Ok(Some(Request { dialect, event, terms, claims, command }))
+    }
+
+    /// Whether files may come with the event of this packet: `["name", …`, perhaps cut off.
+    #[must_use]
+    pub fn takes_files(&self, namespace: &str, packet: &str) -> bool {
+        let name = packet.strip_prefix('[').map(str::trim_start);
+        let name = name.and_then(|it| it.strip_prefix('"')?.split_once('"'));
+        let event = name.and_then(|(name, _)| self.event(namespace, name));
+        event.is_some_and(|(_, _, event)| event.patterns.iter().any(Pattern::takes_files))
     }
 
     fn event(&self, namespace: &str, name: &str) -> Option<(DialectId, &Arc<str>, &ClientEvent)> {

@@ -8,12 +8,18 @@ use crate::domain::notice::Notice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     At,
+    Attachments,
     Code,
     Data,
     Details,
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    FileId,
+    FileName,
+    FileSize,
+    FileType,
+    FileUrl,
     Limit,
     Message,
     MessageClientId,
@@ -30,6 +36,9 @@ pub(super) enum Word {
     Resumed,
     RetryAfterMs,
     Room,
+    RoomDescription,
+    RoomName,
+    RoomVisibility,
     Seq,
     Socket,
     Status,
@@ -48,12 +57,18 @@ impl Word {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::At => "at",
+            Self::Attachments => "message.attachments",
             Self::Code => "error.code",
             Self::Data => "data",
             Self::Details => "error.details",
             Self::ErrorText => "error.message",
             Self::ErrorOutcome => "error.outcome",
             Self::ExpiresAt => "expires_at",
+            Self::FileId => "file.id",
+            Self::FileName => "file.name",
+            Self::FileSize => "file.size",
+            Self::FileType => "file.type",
+            Self::FileUrl => "file.url",
             Self::Message => "message.id",
             Self::MessageClientId => "message.client_id",
             Self::MessageKind => "message.kind",
@@ -66,6 +81,9 @@ impl Word {
             Self::Resumed => "resumed",
             Self::RetryAfterMs => "error.retry_after_ms",
             Self::Room => "room",
+            Self::RoomDescription => "room.description",
+            Self::RoomName => "room.name",
+            Self::RoomVisibility => "room.visibility",
             Self::Seq => "seq",
             Self::Socket => "socket",
             Self::Status => "status",
@@ -210,6 +228,7 @@ impl Occasion {
                     Message,
                     MessageText,
                     MessageKind,
+                    Word::Attachments,
                     User,
                     UserName,
                     UserRole,
@@ -247,8 +266,12 @@ impl Occasion {
 impl Word {
     /// What can be said about each element of the list that the word stands for, if it is one.
     pub(super) fn elements(self) -> Option<Offer> {
-        let users = Offer { always: USER_WORDS, sometimes: &[] };
-        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        let of = |always| Offer { always, sometimes: &[] };
+        let lists = [
+            (Self::Messages, Occasion::MessagePosted.offer()),
+            (Self::Users, of(USER_WORDS)),
+            (Self::Attachments, of(FILE_WORDS)),
+        ];
         lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
     }
 
@@ -258,13 +281,20 @@ impl Word {
             Self::UserSide => &["client", "agent"],
             Self::UserRole => &["user", "client", "volunteer", "agent", "admin"],
             Self::Status => &["online", "away", "busy", "offline"],
+            Self::RoomVisibility => &["public", "private"],
             Self::At
+            | Self::Attachments
             | Self::Code
             | Self::Data
             | Self::Details
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::FileId
+            | Self::FileName
+            | Self::FileSize
+            | Self::FileType
+            | Self::FileUrl
             | Self::Limit
             | Self::Members
             | Self::Message
@@ -281,6 +311,8 @@ impl Word {
             | Self::Resumed
             | Self::RetryAfterMs
             | Self::Room
+            | Self::RoomDescription
+            | Self::RoomName
             | Self::Seq
             | Self::Socket
             | Self::Total
@@ -297,9 +329,22 @@ impl Word {
 impl Deed {
     /// The names of the answer yes.
     pub(super) fn offer(self) -> Offer {
-        use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
+        use Word::{
+            At, Message, Missed, Position, Resumed, Room, RoomDescription, RoomName,
+            RoomVisibility, Seq, Status,
+        };
         let always: &[Word] = match self {
-            Self::Join => &[Room, Position, Resumed, Missed, Word::Members],
+            Self::Join => &[
+                Room,
+                RoomName,
+                RoomDescription,
+                RoomVisibility,
+                Position,
+                Resumed,
+                Missed,
+                Word::Members,
+            ],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],
@@ -326,6 +371,10 @@ impl Deed {
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =
     &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of each of a message's files.
+const FILE_WORDS: &[Word] =
+    &[Word::FileId, Word::FileName, Word::FileType, Word::FileSize, Word::FileUrl];
 
 /// The names of a status that was set.
 const ONE_STATUS: &[Word] =

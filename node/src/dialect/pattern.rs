@@ -102,7 +102,27 @@ impl Pattern {
                 return Err(Mismatch { progress: taking.progress, cause });
             }
         }
+        if taking.given.says_nothing() {
+            let field =
+                self.args.iter().find_map(|it| it.find(Asked::MessageText)).unwrap_or("the text");
+            return Err(Mismatch { progress: taking.progress, cause: format!("{field} is empty") });
+        }
         Ok(taking.given)
+    }
+
+    /// Whether files may come with it.
+    pub(super) fn takes_files(&self) -> bool {
+        self.args.iter().any(|it| it.find(Asked::Attachments).is_some())
+    }
+}
+
+impl Node {
+    /// The client's own name for the place of this value, if it has one here.
+    fn find(&self, wanted: Asked) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Value { name, .. } => (*name == wanted).then_some(&*self.field),
+            NodeKind::Object(members) => members.iter().find_map(|(_, it)| it.find(wanted)),
+        }
     }
 }
 

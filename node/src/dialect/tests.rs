@@ -4,6 +4,7 @@ mod case;
 mod desk;
 mod documentation;
 mod faults;
+mod files;
 mod hearing;
 mod packets;
 mod telling;

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::dialect::json;
+use crate::dialect::links::Links;
 use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
+use crate::domain::attachment::Attachment;
 use crate::domain::event::{Entry, Event};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
@@ -12,6 +14,7 @@ use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
+use crate::domain::room::RoomCard;
 use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
@@ -30,6 +33,7 @@ pub(super) enum Value<'a> {
 /// How a dialect writes values.
 #[derive(Debug, Default)]
 pub(super) struct Style {
+    pub(super) links: Links,
     pub(super) ids: Ids,
     /// What stands for a character wherever people's own words are told.
     pub(super) escapes: Vec<(char, String)>,
@@ -122,10 +126,11 @@ impl<'a> Words<'a> {
         match reply {
             Reply::Joined { room, position, resumed, missed, members } => words
                 .with(Word::Members, Value::Number(*members))
-                .id(Word::Room, room.as_str())
+                .room(room)
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
                 .with(Word::Missed, Value::Number(*missed)),
+            Reply::Created { room } => words.room(room),
             Reply::Left { room } | Reply::Closed { room } => words.id(Word::Room, room.as_str()),
             Reply::Sent { message, room, position, at } => words
                 .shown(Word::Message, message)
@@ -220,6 +225,13 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn room(self, room: &'a RoomCard) -> Self {
+        self.id(Word::Room, room.id.as_str())
+            .free(Word::RoomName, &room.name)
+            .free(Word::RoomDescription, &room.description)
+            .text(Word::RoomVisibility, room.visibility.as_str())
+    }
+
     fn user(self, user: &'a Participant) -> Self {
         self.id(Word::User, user.id.as_str())
             .free(Word::UserName, &user.name)
@@ -236,6 +248,19 @@ impl<'a> Words<'a> {
         self.with(Word::Users, users)
     }
 
+    fn files(self, files: &'a [Attachment]) -> Self {
+        let style = self.style;
+        let file = |file: &'a Attachment| {
+            Self::new(style)
+                .shown(Word::FileId, &file.id)
+                .free(Word::FileName, &file.name)
+                .text(Word::FileType, &file.media_type)
+                .with(Word::FileSize, Value::Number(file.size))
+                .with(Word::FileUrl, Value::Text(style.links.to(file).into()))
+        };
+        self.with(Word::Attachments, Value::List(files.iter().map(file).collect()))
+    }
+
     fn entry(self, entry: &'a Entry) -> Self {
         let words = self
             .id(Word::Room, entry.room.as_str())
@@ -246,6 +271,7 @@ impl<'a> Words<'a> {
         match &entry.event {
             Event::MessagePosted(message) => {
                 let words = words
+                    .files(&message.attachments)
                     .shown(Word::Message, &entry.id())
                     .free(Word::MessageText, &message.text)
                     .text(Word::MessageKind, &message.kind)

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::domain::attachment::Upload;
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
+use crate::domain::room::Visibility;
 
 /// From where a joining client wants to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,15 @@ pub enum Command {
         room: RoomId,
         /// Where to go on; `None`: from now.
         since: Option<Since>,
+    },
+    /// Make a room.
+    CreateRoom {
+        /// What it is called.
+        name: String,
+        /// What it is about; may be empty.
+        description: String,
+        /// Who may come in.
+        visibility: Visibility,
     },
     /// Stop hearing a room.
     Leave {
@@ -125,4 +136,6 @@ pub struct Draft {
     pub kind: String,
     /// The client's own name for it: with one, a retry is safe.
     pub client_message_id: Option<ClientMessageId>,
+    /// Its files, as they came.
+    pub uploads: Vec<Upload>,
 }

@@ -5,6 +5,7 @@ use crate::domain::id::{MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::role::Participant;
+use crate::domain::room::RoomCard;
 use crate::domain::time::Timestamp;
 
 /// What a command came to; a dialect spells it in the acknowledgement and in its reply events.
@@ -12,8 +13,8 @@ use crate::domain::time::Timestamp;
 pub enum Reply {
     /// The connection hears the room from here on.
     Joined {
-        /// Which room.
-        room: RoomId,
+        /// Which room, and what is told of it.
+        room: RoomCard,
         /// Live events continue after this place, once what was missed has followed.
         position: Position,
         /// Whether the log reached back to where the client wanted to go on.
@@ -22,6 +23,11 @@ pub enum Reply {
         missed: u64,
         /// How many users are in the room, the asker among them; at most 201.
         members: u64,
+    },
+    /// The room is made; the asker is a member, and has not joined it.
+    Created {
+        /// Which.
+        room: RoomCard,
     },
     /// The connection no longer hears the room.
     Left {

@@ -12,10 +12,10 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -27,9 +27,11 @@ use crate::gateway::metrics::Handshake;
 use crate::gateway::origin::{self, AllowedOrigins, Verdict};
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::transport::Transport;
+use crate::gateway::uploads::Uploads;
 use crate::gateway::websocket::{Lane, Visitor};
-use crate::gateway::{address, credentials, packet_bytes_max};
+use crate::gateway::{address, credentials};
 use crate::lifecycle::Lifecycle;
+use crate::session::peer::Held;
 
 /// How long a client may take to post its packets.
 const POST_MAX: Duration = Duration::from_secs(30);
@@ -54,6 +56,8 @@ pub(super) struct Door {
     pub(super) admission: Admission,
     /// Open sessions.
     pub(super) links: Arc<Links>,
+    /// Room for events with files.
+    pub(super) uploads: Arc<Uploads>,
     /// What answers polling clients, also when they upgrade.
     pub(super) engine: Arc<Engine>,
     /// What answers those that open a WebSocket at once.
@@ -131,7 +135,7 @@ impl Door {
             let visitor = Visitor { address: client, credentials: shown, _place: place };
             self.websocket.open(visitor, request)
         } else {
-            let link = self.links.open(client, shown);
+            let link = self.links.open(client, shown, &self.uploads);
             keep_what_the_engine_reads(request.headers_mut());
             request.extensions_mut().insert(Arc::clone(&link));
             let (response, body) = read_along(self.engine.call(request).await).await;
@@ -199,15 +203,11 @@ impl Door {
 
     async fn post(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let posted = Limited::new(body, packet_bytes_max(self.config.limits)).collect();
-        let body = match timeout(POST_MAX, posted).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) => {
+        let (body, held) = match timeout(POST_MAX, self.receive(link, body)).await {
+            Ok(Ok(posted)) => posted,
+            Ok(Err(status)) => {
                 self.engine.end_polling(session).await;
-                let is_too_long = error.is::<LengthLimitError>();
-                let too_long = StatusCode::PAYLOAD_TOO_LARGE;
-                return if is_too_long { too_long } else { StatusCode::BAD_REQUEST }
-                    .into_response();
+                return status.into_response();
             }
             Err(_elapsed) => return StatusCode::REQUEST_TIMEOUT.into_response(),
         };
@@ -215,7 +215,27 @@ impl Door {
             self.engine.end_polling(session).await;
             return StatusCode::BAD_REQUEST.into_response();
         }
-        self.engine.call(Request::from_parts(parts, Body::from(body))).await
+        let response = self.engine.call(Request::from_parts(parts, Body::from(body))).await;
+        drop(held);
+        response
+    }
+
+    /// A posted body, within the bounds of what its client may send, and the room that it holds.
+    async fn receive(&self, link: &Link, mut body: Body) -> Result<(Bytes, Held), StatusCode> {
+        let bytes_max = self.uploads.packet_bytes_max(link.receiving.is_known());
+        let (mut posted, mut held) = (BytesMut::new(), None);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_broken| StatusCode::BAD_REQUEST)?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            posted.extend_from_slice(&bytes);
+            if bytes_max < posted.len() {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            if !self.uploads.hold(&mut held, posted.len()) {
+                return Err(StatusCode::SERVICE_UNAVAILABLE);
+            }
+        }
+        Ok((posted.freeze(), held))
     }
 }
 

@@ -9,7 +9,8 @@ use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
 use crate::gateway::drain::Leaving;
-use crate::gateway::{Authenticate, Open, credentials};
+use crate::gateway::uploads::Uploads;
+use crate::gateway::{Authenticate, Behind, Open, credentials};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
 
@@ -22,6 +23,8 @@ pub(super) struct Inside {
     pub(super) authenticate: Authenticate,
     /// Serves peers.
     pub(super) open: Open,
+    /// Room for events with files.
+    pub(super) uploads: Arc<Uploads>,
     /// Spawns what serves connections.
     pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
@@ -43,13 +46,14 @@ impl Inside {
     /// What is inside; no connection has a number yet.
     #[must_use]
     pub(super) fn new(
-        authenticate: Authenticate,
-        open: Open,
+        behind: &Behind,
+        uploads: Arc<Uploads>,
         lifecycle: Lifecycle,
         leaving: watch::Receiver<Option<Leaving>>,
     ) -> Arc<Self> {
         let next_conn = AtomicU64::new(1);
-        Arc::new(Self { authenticate, open, lifecycle, leaving, next_conn })
+        let (authenticate, open) = (Arc::clone(&behind.authenticate), Arc::clone(&behind.open));
+        Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, next_conn })
     }
 
     /// Number of the next connection.

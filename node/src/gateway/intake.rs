@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::domain::refusal::Refusal;
+use crate::gateway::uploads::Uploads;
 use crate::hub::outbox::AckId;
-use crate::session::peer::{INBOX_EVENTS_MAX, Inbound};
+use crate::session::peer::{Held, INBOX_EVENTS_MAX, Inbound};
 
 /// Places behind the inbox for events that did not fit: each is refused in its turn, and a client
 /// that overflows these too does not listen.
@@ -15,6 +18,9 @@ const OVERFLOWS_MAX: usize = 32;
 
 /// Bytes of waiting events, unless a single one is larger.
 const INBOX_BYTES_MAX: usize = 512 * 1024;
+
+/// What a client whose inbox is full should wait.
+const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
 
 /// The client goes on sending although it is refused: its connection has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +30,8 @@ pub(super) struct Flooded;
 /// The end of an inbox that a namespace's events go into.
 #[derive(Clone)]
 pub(super) struct Intake {
+    namespace: Arc<str>,
+    uploads: Arc<Uploads>,
     inbox: mpsc::Sender<Inbound>,
     waiting: Arc<Mutex<WaitingSizes>>,
 }
@@ -50,26 +58,59 @@ impl WaitingSizes {
 }
 
 impl Intake {
-    /// A new inbox: its two ends.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Inbound>) {
+    /// A new inbox of a namespace: its two ends.
+    pub(super) fn new(
+        namespace: &Arc<str>,
+        uploads: &Arc<Uploads>,
+    ) -> (Self, mpsc::Receiver<Inbound>) {
         let (inbox, receiver) = mpsc::channel(INBOX_EVENTS_MAX + OVERFLOWS_MAX);
-        (Self { inbox, waiting: Arc::default() }, receiver)
+        let (namespace, uploads) = (Arc::clone(namespace), Arc::clone(uploads));
+        (Self { namespace, uploads, inbox, waiting: Arc::default() }, receiver)
     }
 
-    /// Puts one event into the inbox, or its refusal where it does not fit.
+    /// Puts one event into the inbox, or its refusal where it does not fit or is too large. `held` is
+    /// the room that it holds already.
     ///
     /// # Errors
     /// Not even a refusal fits.
-    pub(super) fn take(&self, packet: &str, ack: Option<AckId>) -> Result<(), Flooded> {
+    pub(super) fn take(
+        &self,
+        packet: &str,
+        ack: Option<AckId>,
+        mut held: Held,
+    ) -> Result<(), Flooded> {
+        if let Err(refusal) = self.uploads.admit(&self.namespace, packet, &mut held) {
+            return self.refuse(refusal, ack);
+        }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
         let fits = OVERFLOWS_MAX < self.inbox.capacity()
             && (waiting.bytes == 0 || waiting.bytes + packet.len() <= INBOX_BYTES_MAX);
         let (inbound, bytes) = if fits {
-            (Inbound::Event { packet: packet.into(), ack }, packet.len())
+            (Inbound::Event { packet: packet.into(), ack, held }, packet.len())
         } else {
-            (Inbound::Overflowed { ack }, 0)
+            let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
+            (Inbound::Refused { refusal, ack }, 0)
         };
+        self.put(inbound, bytes, &mut waiting)
+    }
+
+    /// Puts the refusal of an event that is not taken into the inbox.
+    ///
+    /// # Errors
+    /// It does not fit.
+    pub(super) fn refuse(&self, refusal: Refusal, ack: Option<AckId>) -> Result<(), Flooded> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
+        self.put(Inbound::Refused { refusal, ack }, 0, &mut waiting)
+    }
+
+    fn put(
+        &self,
+        inbound: Inbound,
+        bytes: usize,
+        waiting: &mut WaitingSizes,
+    ) -> Result<(), Flooded> {
         match self.inbox.try_send(inbound) {
             Ok(()) => {
                 waiting.add(bytes);
@@ -84,13 +125,19 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::config::{Heartbeat, Limits};
+
+    fn intake() -> (Intake, mpsc::Receiver<Inbound>) {
+        let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
+        Intake::new(&"/".into(), &uploads)
+    }
 
     fn outcomes(inbox: &mut mpsc::Receiver<Inbound>) -> (usize, usize) {
         let (mut events, mut overflows) = (0, 0);
         while let Ok(inbound) = inbox.try_recv() {
             match inbound {
                 Inbound::Event { .. } => events += 1,
-                Inbound::Overflowed { .. } => overflows += 1,
+                Inbound::Refused { .. } => overflows += 1,
             }
         }
         (events, overflows)
@@ -98,22 +145,22 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_in_its_turn_and_then_ends_the_connection() {
-        let (intake, mut inbox) = Intake::new();
+        let (intake, mut inbox) = intake();
         for _ in 0..INBOX_EVENTS_MAX + OVERFLOWS_MAX {
-            intake.take("[\"a\"]", None).unwrap();
+            intake.take("[\"a\"]", None, None).unwrap();
         }
-        assert_eq!(intake.take("[\"a\"]", None), Err(Flooded));
+        assert_eq!(intake.take("[\"a\"]", None, None), Err(Flooded));
         assert_eq!(outcomes(&mut inbox), (INBOX_EVENTS_MAX, OVERFLOWS_MAX));
     }
 
     #[test]
     fn large_events_fill_the_inbox_by_their_bytes() {
-        let (intake, mut inbox) = Intake::new();
+        let (intake, mut inbox) = intake();
         let large = "x".repeat(INBOX_BYTES_MAX);
-        intake.take(&large, None).unwrap();
-        intake.take("x", None).unwrap();
+        intake.take(&large, None, None).unwrap();
+        intake.take("x", None, None).unwrap();
         assert_eq!(outcomes(&mut inbox), (1, 1));
-        intake.take(&large, None).unwrap();
+        intake.take(&large, None, None).unwrap();
         assert_eq!(outcomes(&mut inbox), (1, 0));
     }
 }

@@ -11,7 +11,7 @@ mod writer;
 use std::fmt::Display;
 use std::future::ready;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use socketioxide::TransportType;
@@ -80,8 +80,11 @@ impl Namespace {
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
         let link = link.ok_or(Refusal::AccessDenied)?;
         let Greeted { identity, dialect, payload } = self.identify(&link, payload)?;
-        let (intake, inbox) = Intake::new();
-        let (mouth, gone) = Mouth::new(intake);
+        if identity.is_some() {
+            link.receiving.known.store(true, Ordering::Relaxed);
+        }
+        let (intake, inbox) = Intake::new(&self.path, &self.lane.inside.uploads);
+        let (mouth, gone) = Mouth::new(intake, &link);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let conn = self.lane.inside.next_conn();
@@ -103,7 +106,7 @@ impl Namespace {
             namespace: Arc::clone(&self.path),
             transport: transport_name(socket),
             address: link.address,
-            known: Arc::new(AtomicBool::new(identity.is_some())),
+            known: Arc::clone(&link.receiving.known),
             identity,
             greeting: payload,
             dialect,

@@ -27,11 +27,10 @@ use tracing::debug;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::auth::Credentials;
-use crate::gateway::config::{Heartbeat, Limits};
+use crate::gateway::config::Heartbeat;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::metrics::NamespaceMetrics;
-use crate::gateway::packet_bytes_max;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
 
@@ -40,9 +39,6 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 /// Characters of a key: sixteen bytes in base64.
 const KEY_CHARS: usize = 24;
-
-/// Bytes of one packet before its client has shown who it is.
-const STRANGER_BYTES_MAX: usize = 64 * 1024;
 
 /// A namespace that is served.
 #[derive(Debug)]
@@ -56,7 +52,6 @@ pub(super) struct Lane {
     inside: Arc<Inside>,
     namespaces: Vec<Served>,
     heartbeat: Heartbeat,
-    packet_bytes: usize,
 }
 
 impl std::fmt::Debug for Lane {
@@ -79,18 +74,13 @@ pub(super) struct Visitor {
 impl Lane {
     /// A lane that serves `paths`.
     #[must_use]
-    pub(super) fn new(
-        inside: Arc<Inside>,
-        paths: &[Arc<str>],
-        heartbeat: Heartbeat,
-        limits: Limits,
-    ) -> Arc<Self> {
+    pub(super) fn new(inside: Arc<Inside>, paths: &[Arc<str>], heartbeat: Heartbeat) -> Arc<Self> {
         let served = |path: &Arc<str>| Served {
             path: Arc::clone(path),
             metrics: NamespaceMetrics::new(path),
         };
         let namespaces = paths.iter().map(served).collect();
-        Arc::new(Self { inside, namespaces, heartbeat, packet_bytes: packet_bytes_max(limits) })
+        Arc::new(Self { inside, namespaces, heartbeat })
     }
 
     /// Answers a request for a WebSocket; if it is granted, a task serves the connection.
@@ -111,11 +101,6 @@ impl Lane {
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
-    }
-
-    /// Bytes of a packet of somebody who is known, or is not.
-    fn packet_bytes_max(&self, is_known: bool) -> usize {
-        if is_known { self.packet_bytes } else { self.packet_bytes.min(STRANGER_BYTES_MAX) }
     }
 }
 

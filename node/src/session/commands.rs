@@ -19,7 +19,7 @@ use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
-use crate::domain::room::RoomState;
+use crate::domain::room::{NewRoom, RoomState};
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
 use crate::hub::outbox::{AckId, Outgoing};
@@ -28,31 +28,29 @@ use crate::session::rooms::Pull;
 use crate::session::{Session, limits};
 use crate::telemetry::traces::{Part, Span};
 
-/// What a client whose inbox is full should wait.
-const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
-
 /// How long a status waits for its user to be known to Redis.
 const REGISTRATION_MAX: Duration = Duration::from_secs(3);
 
 impl Session {
     /// Carries out one event and answers it.
-    pub(super) async fn event(&mut self, packet: &str, ack: Option<AckId>) {
+    pub(super) async fn event(&mut self, packet: Box<str>, ack: Option<AckId>) {
         let started = Instant::now();
-        let (dialect, event, result) =
-            match self.parts.dialects.decode(&self.peer.namespace, packet) {
-                Ok(request) => {
-                    let (dialect, event) = (request.dialect, Arc::clone(&request.event));
-                    self.trace(&request.command);
-                    self.stand(dialect).await;
-                    let result = self.limited(request).await;
-                    (dialect, Some(event), result)
-                }
-                Err(Malformed { dialect, event, refusal }) => {
-                    let dialect = dialect.unwrap_or(self.dialect);
-                    let limit = self.take_event(dialect);
-                    (dialect, event, Err(limit.err().unwrap_or(refusal)))
-                }
-            };
+        let decoded = self.parts.dialects.decode(&self.peer.namespace, &packet);
+        drop(packet); // it may hold megabytes, and what it asks for takes its time
+        let (dialect, event, result) = match decoded {
+            Ok(request) => {
+                let (dialect, event) = (request.dialect, Arc::clone(&request.event));
+                self.trace(&request.command);
+                self.stand(dialect).await;
+                let result = self.limited(request).await;
+                (dialect, Some(event), result)
+            }
+            Err(Malformed { dialect, event, refusal }) => {
+                let dialect = dialect.unwrap_or(self.dialect);
+                let limit = self.take_event(dialect);
+                (dialect, event, Err(limit.err().unwrap_or(refusal)))
+            }
+        };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
         self.parts.metrics.counted(&label, result.as_ref().err(), started.elapsed());
         let parts = Arc::clone(&self.parts);
@@ -90,11 +88,10 @@ impl Session {
         }
     }
 
-    /// An event that found the inbox full was not kept; its client is told so.
-    pub(super) fn overflowed(&self, ack: Option<AckId>) {
-        let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
-        self.parts.metrics.counted(Metrics::OTHER, Some(&refusal), Duration::ZERO);
-        self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, ack);
+    /// An event that the gateway did not keep; its client is told so.
+    pub(super) fn turned_away(&self, refusal: &Refusal, ack: Option<AckId>) {
+        self.parts.metrics.counted(Metrics::OTHER, Some(refusal), Duration::ZERO);
+        self.refuse(self.parts.dialects.get(self.dialect), None, refusal, ack);
     }
 
     fn answer(&self, dialect: &Dialect, event: &str, reply: &Reply, ack: Option<AckId>) {
@@ -132,7 +129,8 @@ impl Session {
             Command::Join { .. } | Command::Leave { .. } => {
                 self.buckets.take_join(&self.parts.config)?;
             }
-            Command::Send(_)
+            Command::CreateRoom { .. }
+            | Command::Send(_)
             | Command::Close { .. }
             | Command::History { .. }
             | Command::Users { .. }
@@ -167,6 +165,12 @@ impl Session {
         }
         match command {
             Command::Join { room, since } => self.join((dialect, terms), &actor, room, since).await,
+            Command::CreateRoom { name, description, visibility } => {
+                let mut new = NewRoom::plain(visibility);
+                new.room.name = Some(name);
+                new.room.description = description;
+                self.parts.chat.create_room(self.asker(&actor, None), new).await
+            }
             Command::Leave { room } => self.leave_room(&actor, room).await,
             Command::Send(draft) => self.send(dialect, &actor, draft).await,
             Command::Close { room, reason } => self.close(&actor, room, reason).await,
@@ -258,8 +262,8 @@ impl Session {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
-        let state = self.parts.chat.admit(actor, &room).await?;
-        if terms.needs_open && state == RoomState::Closed {
+        let admitted = self.parts.chat.admit(actor, &room).await?;
+        if terms.needs_open && admitted.state == RoomState::Closed {
             return Err(Refusal::RoomClosed);
         }
         let topic = Topic::Room(room.clone());
@@ -275,7 +279,7 @@ impl Session {
                 }
                 self.rooms.enter(&room, dialect);
                 Ok(Reply::Joined {
-                    room,
+                    room: admitted.card,
                     position: attached.position,
                     resumed: attached.resumed,
                     missed: attached.missed,
@@ -301,7 +305,7 @@ impl Session {
         match (self.rooms.has(room), needs_join) {
             (true, _) => Ok(()),
             (false, true) => Err(Refusal::NotAMember),
-            (false, false) => self.parts.chat.admit(actor, room).await.map(|_state| ()),
+            (false, false) => self.parts.chat.admit(actor, room).await.map(|_admitted| ()),
         }
     }
 

@@ -4,16 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::auth::Identity;
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
+use crate::domain::refusal::Refusal;
 use crate::hub::outbox::{AckId, Outbox};
 use crate::secret::Secret;
 
 /// Events that may wait for their turn; the next one is refused as too frequent.
 pub const INBOX_EVENTS_MAX: usize = 256;
+
+/// Room of the node for a large event, given back when it is dropped; ordinary ones hold none.
+pub type Held = Option<OwnedSemaphorePermit>;
 
 /// One event as it came: the text of the JSON array `["name", …arguments]`, not yet checked.
 #[derive(Debug)]
@@ -24,10 +28,14 @@ pub enum Inbound {
         packet: Box<str>,
         /// Where the answer goes, if the client wants one.
         ack: Option<AckId>,
+        /// The room that it holds until it is carried out.
+        held: Held,
     },
-    /// An event that found the inbox nearly full: the gateway keeps the last places for these, and
-    /// beyond them closes the connection as a protocol violation.
-    Overflowed {
+    /// An event that is not taken: it found the inbox nearly full, or is too large. The gateway keeps
+    /// the last places for these, and beyond them closes the connection as a protocol violation.
+    Refused {
+        /// Why.
+        refusal: Refusal,
         /// Where the refusal goes, if the client wants one.
         ack: Option<AckId>,
     },

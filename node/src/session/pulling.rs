@@ -23,7 +23,7 @@ impl Session {
     async fn pull_again(&mut self, room: &RoomId, topic: &Topic) -> Progress {
         let Some(identity) = &self.identity else { return Progress::Gone };
         match self.parts.chat.admit(&identity.actor, room).await {
-            Ok(_state) => self.parts.hub.next(topic, self.peer.conn).await,
+            Ok(_admitted) => self.parts.hub.next(topic, self.peer.conn).await,
             Err(Refusal::Unavailable(_)) => Progress::Later,
             Err(refusal) => {
                 self.put_out(room.clone(), &refusal).await;

@@ -101,7 +101,7 @@ impl Keys {
         format!("{}{index}", self.inbox_prefix())
     }
 
-    /// HASH: epoch, seq, nth, generation, interested nodes, state, visibility.
+    /// HASH: epoch, seq, nth, generation, interested nodes, and the room's record.
     pub(crate) fn meta(&self, room: &RoomId) -> String {
         self.of_room(room, "m")
     }
@@ -132,6 +132,16 @@ impl Keys {
     /// HASH: user → until when nothing is taken from the user.
     pub(crate) fn bars(&self, room: &RoomId) -> String {
         self.of_room(room, "bar")
+    }
+
+    /// HASH: user → what the user is to the room.
+    pub(crate) fn members(&self, room: &RoomId) -> String {
+        self.of_room(room, "members")
+    }
+
+    /// ZSET: rooms of a partition that were made, in the order of their ids.
+    pub(crate) fn rooms(&self, partition: Partition) -> String {
+        format!("{}:{partition}:rooms", self.prefix)
     }
 
     /// SET: what a life has entered in a partition, to reap.
@@ -276,6 +286,8 @@ mod tests {
                 (keys.marks(&room), "HASH"),
                 (keys.roster(&room), "HASH"),
                 (keys.bars(&room), "HASH"),
+                (keys.members(&room), "HASH"),
+                (keys.rooms(of_room), "ZSET"),
                 (keys.life_rooms(of_room, life), "SET"),
                 (keys.life_users(of_user, life), "SET"),
                 (bucket.clone(), "HASH"),

@@ -16,4 +16,5 @@ mod official;
 mod order;
 mod raw;
 mod server;
+mod uploads;
 mod websocket;

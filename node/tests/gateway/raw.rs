@@ -98,6 +98,11 @@ impl RawClient {
         self.socket.get_mut().write_all(bytes).await.unwrap();
     }
 
+    /// Sends bytes to a server that may close while they come.
+    pub(crate) async fn try_send_bytes(&mut self, bytes: &[u8]) {
+        let _sent = self.socket.get_mut().write_all(bytes).await.is_ok();
+    }
+
     /// The close frame, or that there was none.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {

@@ -58,6 +58,7 @@ impl Server {
                 tasks.spawn("session", session(peer));
                 Ok(())
             }),
+            takes_files: Arc::new(|_, packet| packet.starts_with(r#"["files""#)),
         };
         let gateway = Arc::new(Gateway::new(config, behind, lifecycle.clone()));
         let listener = gateway.listen().await.unwrap();
@@ -94,14 +95,20 @@ pub(crate) fn event(name: &str, payload: String) -> Outgoing {
     Outgoing::Event(Arc::new(Frame::new(name.into(), payload)))
 }
 
+/// A longer packet is answered with its length.
+const ECHO_BYTES_MAX: usize = 1_000_000;
+
 /// Answers each event with its own packet: in its acknowledgement, or else as the event `echo`.
 pub(crate) async fn echo(mut peer: Peer) {
     let hello = format!(r#"{{"known":{}}}"#, peer.identity.is_some());
     peer.outbox.push(event("hello", hello)).unwrap();
     while let Some(inbound) = peer.inbox.recv().await {
         let (packet, ack) = match inbound {
-            Inbound::Event { packet, ack } => (packet.into_string(), ack),
-            Inbound::Overflowed { ack } => (r#""overflowed""#.to_owned(), ack),
+            Inbound::Event { packet, ack, .. } if ECHO_BYTES_MAX < packet.len() => {
+                (packet.len().to_string(), ack)
+            }
+            Inbound::Event { packet, ack, held: _ } => (packet.into_string(), ack),
+            Inbound::Refused { refusal, ack } => (format!("{:?}", refusal.code()), ack),
         };
         let outgoing = match ack {
             Some(id) => {

@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dial;
 pub(crate) mod journal;
+pub(crate) mod official;
 pub(crate) mod packet;
 pub(crate) mod polling;
 pub(crate) mod process;

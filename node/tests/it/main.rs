@@ -8,6 +8,7 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod attachments;
 mod case;
 mod desk;
 mod drain;
@@ -25,6 +26,8 @@ mod redis_down;
 mod refusals;
 mod repair;
 mod resume;
+mod rooms;
+mod scenes;
 mod slow;
 mod ticket;
 mod tokens;

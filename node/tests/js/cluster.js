@@ -95,6 +95,7 @@ export class Cluster {
     const node = this.nodes[index];
     node.process = this.spawn(`node-${index}`, BINARY, [], {
       PARLANCE_LISTEN: `127.0.0.1:${node.port}`,
+      PARLANCE_PUBLIC_URL: this.url(index),
       PARLANCE_INTERNAL_LISTEN: `127.0.0.1:${node.internal}`,
       PARLANCE_REDIS__URL: `unix://${join(this.dir, "redis.sock")}`,
       PARLANCE_AUTH__JWT_SECRET: SECRET,

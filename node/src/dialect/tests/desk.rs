@@ -55,7 +55,7 @@ fn every_event_of_a_client_is_understood_also_beside_the_others() {
     check(r#"["leaveRoom",{"chatGroupId":"456"}]"#, "Leave { room: 456 }");
     check(
         r#"["sendMessage",{"message":"<b>","chatGroupId":456,"clientId":789}]"#,
-        r#"Send(Draft { room: 456, text: "<b>", kind: "text", client_message_id: None })"#,
+        r#"Send(Draft { room: 456, text: "<b>", kind: "text", client_message_id: None, uploads: [] })"#,
     );
     check(
         r#"["typing",{"chatGroupId":456,"userType":"agent","userId":123}]"#,

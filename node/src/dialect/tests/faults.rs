@@ -170,7 +170,7 @@ fn an_answer_holds_the_names_of_its_command() {
         "args = '[\"$room\"]'\nreply = '{ \"at\": \"$at\", \"ok\": 1 }'",
         &[
             "test.toml:5: `ok` is written by itself",
-            "test.toml:5: there is no `$at` here (known: $room, $position, $resumed, $missed, $members)",
+            "test.toml:5: there is no `$at` here (known: $room, $room.name, $room.description, $room.visibility, $position, $resumed, $missed, $members)",
         ],
     );
     check_join(

@@ -17,6 +17,7 @@ use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Participant, Role};
+use crate::domain::room::RoomCard;
 use crate::domain::time::Timestamp;
 
 pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
@@ -46,7 +47,8 @@ pub(super) fn entry(event: Event) -> Notice {
 pub(super) fn message(text: &str) -> Event {
     let client_message_id = Some(ClientMessageId::parse("m-1").unwrap());
     let (text, kind) = (text.to_owned(), "text".to_owned());
-    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id })
+    let attachments = Vec::new();
+    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id, attachments })
 }
 
 /// A notice of every kind.
@@ -82,8 +84,9 @@ fn users() -> Vec<(Participant, Status)> {
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
+        Deed::Create => Reply::Created { room: RoomCard::plain(&room()) },
         Deed::Join => Reply::Joined {
-            room: room(),
+            room: RoomCard::plain(&room()),
             position: position(),
             resumed: true,
             missed: 3,

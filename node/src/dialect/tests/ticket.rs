@@ -31,15 +31,7 @@ fn every_event_of_a_client_is_understood_also_beside_conversations() {
     check(r#"["leave_ticket",{"ticketId":"123"}]"#, "Leave { room: 123 }");
     check(
         r#"["send_message",{"ticketId":"1","message":"a <b>","attachments":[]}]"#,
-        r#"Send(Draft { room: 1, text: "a <b>", kind: "text", client_message_id: None })"#,
-    );
-    check(
-        r#"["send_message",{"ticketId":"1","message":"a","attachments":[{"name":"a.pdf"}]}]"#,
-        "attachments are not taken here",
-    );
-    check(
-        r#"["send_message",{"ticketId":"1","message":"a","attachments":5}]"#,
-        "attachments must be a list",
+        r#"Send(Draft { room: 1, text: "a <b>", kind: "text", client_message_id: None, uploads: [] })"#,
     );
     let page = |limit, offset| format!("History {{ room: 1, limit: {limit}, offset: {offset} }}");
     check(r#"["get_messages",{"ticketId":"1"}]"#, &page(50, 0));

@@ -22,11 +22,13 @@ use crate::gateway::link::CONNECTS_MAX;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::packet::{self, Malformed, Packet};
 use crate::gateway::transport::{Killed, Socket};
+use crate::gateway::uploads;
 use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
 use crate::gateway::websocket::heart::{Due, Heart};
 use crate::gateway::websocket::output::Output;
 use crate::gateway::websocket::space::{Space, new_id};
 use crate::gateway::websocket::{Lane, Visitor};
+use crate::session::peer::Held;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 8 * 1024;
@@ -106,6 +108,8 @@ pub(super) struct Connection {
     lane: Arc<Lane>,
     visitor: Visitor,
     decoder: Decoder,
+    /// Room for the packet that is under way, if it is a large one.
+    held: Held,
     is_known: bool,
     /// Namespaces asked for, granted or not.
     connects: usize,
@@ -135,7 +139,8 @@ impl Connection {
             spaces: Vec::new(),
             output: Output::default(),
             visitor,
-            decoder: Decoder::new(lane.packet_bytes_max(false)),
+            decoder: Decoder::new(lane.inside.uploads.packet_bytes_max(false)),
+            held: None,
             is_known: false,
             connects: 0,
             heart: Heart::new(lane.heartbeat),
@@ -146,7 +151,8 @@ impl Connection {
 
     /// Serves the connection to its end. `read` came along with the request.
     pub(super) async fn run(mut self: Box<Self>, read: Bytes) {
-        let open = packet::open(&new_id(), self.lane.heartbeat, self.lane.packet_bytes);
+        let packet_bytes = self.lane.inside.uploads.packet_bytes_max(true);
+        let open = packet::open(&new_id(), self.lane.heartbeat, packet_bytes);
         self.output.reply(&open);
         let taken = self.take(&read);
         drop(read); // it keeps all of hyper's buffer
@@ -229,19 +235,50 @@ impl Connection {
         loop {
             if !self.is_known && self.spaces.iter().any(Space::is_known) {
                 self.is_known = true;
-                self.decoder.allow(self.lane.packet_bytes_max(true));
+                self.decoder.allow(self.lane.inside.uploads.packet_bytes_max(true));
             }
             match self.decoder.decode(&mut bytes)? {
                 Some(Heard::Text(text)) => self.obey(&text)?,
                 Some(Heard::Ping(payload)) => self.output.pong(&payload),
+                Some(Heard::Dropped(start)) => self.turn_away(&start)?,
                 Some(Heard::Pong) => {}
                 Some(Heard::Close(code)) => return Err(End::Closed(code)),
-                None => return Ok(()),
+                None => return self.make_room(),
             }
         }
     }
 
+    /// A packet that is under way grows beyond others. If nothing large may come there, the
+    /// connection ends; if only this node is full, the rest of it is not kept.
+    fn make_room(&mut self) -> Result<(), End> {
+        let uploads = &self.lane.inside.uploads;
+        let pending = self.decoder.pending();
+        if !uploads.is_large(pending.len()) {
+            return Ok(());
+        }
+        let head = packet::Head::parse(pending).ok_or(CloseCode::TooBig)?;
+        if !uploads.takes_files(head.namespace, head.packet) {
+            return Err(End::Broken(CloseCode::TooBig));
+        }
+        if !uploads.hold(&mut self.held, pending.len()) {
+            self.decoder.drop_message();
+            self.held = None;
+        }
+        Ok(())
+    }
+
+    /// Tells the client that a packet was not kept.
+    fn turn_away(&self, start: &[u8]) -> Result<(), End> {
+        let head = packet::Head::parse(start).ok_or(CloseCode::TooBig)?;
+        let space = self.spaces.iter().find(|it| *it.path == *head.namespace);
+        if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
+            intake.refuse(uploads::busy(), head.ack)?;
+        }
+        Ok(())
+    }
+
     fn obey(&mut self, text: &str) -> Result<(), End> {
+        let held = self.held.take();
         match Packet::parse(text)? {
             Packet::Pong => self.heart.pong(),
             Packet::Close => return Err(End::Closed(None)),
@@ -260,7 +297,7 @@ impl Connection {
                 // A client that was refused may have sent events already; they go nowhere.
                 let space = self.spaces.iter().find(|it| *it.path == *namespace);
                 if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
-                    intake.take(packet, ack)?;
+                    intake.take(packet, ack, held)?;
                 }
             }
             Packet::Answer => {}

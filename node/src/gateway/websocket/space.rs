@@ -48,7 +48,7 @@ impl Space {
         visitor: &Visitor,
         greeted: Greeted,
     ) -> Result<(Self, String), Refusal> {
-        let (intake, inbox) = Intake::new();
+        let (intake, inbox) = Intake::new(&served.path, &inside.uploads);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let known = Arc::new(AtomicBool::new(greeted.identity.is_some()));

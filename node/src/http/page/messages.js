@@ -14,17 +14,17 @@ class Messages {
   #receipts = new Map();
 
   /** Someone else's message, or an own one that another window sent. */
-  heard({ id, from, text, at }, isOwn) {
+  heard({ id, from, name, text, files, at }, isOwn) {
     if (this.#byId.has(id)) return;
-    const item = this.#item(from, text, isOwn);
+    const item = this.#item({ from: name || from, text, files }, isOwn);
     this.#name(item, id);
     this.#place(item, at);
     if (isOwn) this.#show(item);
   }
 
   /** An own message that has no answer yet. */
-  draft(from, text) {
-    const item = this.#item(from, text, true);
+  draft(from, text, files) {
+    const item = this.#item({ from, text, files }, true);
     this.#place(item, NO_TIME);
     return item;
   }
@@ -76,13 +76,14 @@ class Messages {
     this.#receipts.clear();
   }
 
-  #item(from, text, isOwn) {
+  #item({ from, text, files }, isOwn) {
     const node = element("article", isOwn ? "message own" : "message");
     const head = element("p", "by");
     const time = element("time");
     head.append(element("b", "", isOwn ? `${from} (you)` : from), time);
     const item = { node, time, mark: element("span", "mark") };
     node.append(head, element("p", "text", text));
+    if (files?.length) node.append(fileList(files));
     if (isOwn) node.append(item.mark);
     return item;
   }
