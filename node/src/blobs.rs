@@ -40,9 +40,9 @@ use crate::domain::time::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
 
-/// Bytes of uploads that are on their way into the store at once, as they were sent; the gateway has
-/// as much again for what comes in. A connection's commands run one after the other, so it has one of
-/// them.
+/// Bytes of uploads that are on their way into the store at once, as they were sent; the gateway
+/// has as much again for what comes in. A connection's commands run one after the other, so it has
+/// one of them.
 const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// When to try again while the node has no room: a slow store takes a few seconds for an upload.

@@ -3,39 +3,55 @@
 //! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
 //! every other node. Refusals carry codes; dialects spell them.
 
+pub mod access_hook;
+
+mod moderation;
+mod news;
+mod posts;
 mod quotas;
 mod receipts;
+mod records;
 mod rooms;
+mod stats;
+mod typing;
+mod views;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
 use crate::blobs::{Blobs, Stored};
+use crate::chat::access_hook::AccessHook;
+pub use crate::chat::posts::Post;
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 pub use crate::chat::rooms::Admitted;
+pub use crate::chat::stats::EVERY as STATS_EVERY;
+use crate::chat::typing::Typing;
 use crate::clock;
 use crate::domain::attachment::Upload;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
+use crate::domain::news::Happened;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
-use crate::domain::role::{Actor, Participant, Role};
-use crate::domain::room::{NewRoom, RoomCard, RoomPolicy};
+use crate::domain::revoked::Revoked;
+use crate::domain::role::{Actor, Role};
+use crate::domain::room::{NewRoom, Reserved, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
+use crate::domain::stats::Stats;
 use crate::domain::topic::Topic;
 use crate::domain::trace::TraceParent;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
+use crate::telemetry::audit::{Kept, Place};
 
 /// `rooms`: what happens to rooms that nobody has made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -50,13 +66,14 @@ pub struct Config {
 pub struct Chat {
     store: Store,
     policy: RoomPolicy,
+    hook: AccessHook,
     blobs: Blobs,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
+    news: mpsc::Sender<news::Item>,
+    typing: Typing,
+    stats: watch::Sender<Stats>,
 }
-
-/// Users of a list, beside the asker.
-const LISTED_USERS_MAX: usize = 200;
 
 /// Rooms that one user may make: they stay until somebody deletes them.
 const ROOMS_MADE: Limit = Limit { times: 10, per: Duration::from_secs(60) };
@@ -72,32 +89,44 @@ pub struct Asker<'a> {
     pub is_spread: bool,
     /// The limit that the command counts against; `None`: none.
     pub limit: Option<Limit>,
+    /// The dialect's own id of the request, for the asker's copy of what comes of it.
+    pub request: Option<&'a str>,
     /// The trace of what is asked, if it is kept.
     pub trace: Option<TraceParent>,
 }
 
 impl Chat {
-    /// Starts the receipts' task; `handed` tells it what was handed to live connections.
+    /// Starts the tasks of the core; `handed` tells that of receipts what was handed to live
+    /// connections. `hook` has the last say about who may come in.
     #[must_use]
     pub fn start(
-        config: Config,
+        (config, hook): (Config, AccessHook),
         (store, blobs): (&Store, &Blobs),
         handed: mpsc::Receiver<Handed>,
         lifecycle: &Lifecycle,
     ) -> Self {
         let reads = receipts::start(store.clone(), handed, lifecycle);
         let quotas = std::sync::Arc::new(Quotas::default());
-        let (store, blobs) = (store.clone(), blobs.clone());
-        Self { store, policy: config.policy, blobs, quotas, reads }
+        Self {
+            store: store.clone(),
+            policy: config.policy,
+            hook,
+            blobs: blobs.clone(),
+            quotas,
+            reads,
+            news: news::start(store.clone(), lifecycle),
+            typing: Typing::start(store, lifecycle),
+            stats: stats::start(store.clone(), lifecycle),
+        }
     }
 
-    /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
-    /// in the token, an unknown room is made.
+    /// Lets the actor into the room, and tells what it is. Under the open policy, with a grant in
+    /// the token, or where the application says so, an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
     pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<Admitted, Refusal> {
-        rooms::admit(&self.store, self.policy, actor, room).await
+        rooms::admit(&self.store, (self.policy, &self.hook), actor, room).await
     }
 
     /// What is told of a room; of one that nobody has described, its id.
@@ -117,7 +146,8 @@ impl Chat {
         let asker = Asker { limit: Some(ROOMS_MADE), ..asker };
         self.quotas.take(&self.store, asker, "rooms").await?;
         let room = rooms::create(&self.store, asker.actor, new).await?;
-        Ok(Reply::Created { room })
+        let at = self.created_at(&room.id).await?;
+        Ok(Reply::Created { room, at })
     }
 
     /// Stores a message of a room that the connection has joined, its files first.
@@ -136,7 +166,7 @@ impl Chat {
             room: draft.room.clone(),
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
-            origin: Some((asker.conn, None)),
+            origin: Some((asker.conn, asker.request.map(str::to_owned))),
             trace: asker.trace,
             event: Event::MessagePosted(Message {
                 sender,
@@ -145,21 +175,23 @@ impl Chat {
                 client_message_id: draft.client_message_id,
                 attachments,
             }),
+            redacts: None,
         };
         // Before: a connection that ends meanwhile must not take the files of its message away.
         let kept = stored.map(Stored::keep);
         let appended = self.append(append).await;
-        // A message that was refused, or was stored already with the files of an earlier attempt.
+        // The message was refused, or was stored already with the files of an earlier attempt.
         if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
             kept.discard();
         }
-        let appended = appended?;
-        Ok(Reply::Sent {
-            message: MessageId::new(&draft.room, appended.position),
-            room: draft.room,
-            position: appended.position,
-            at: appended.at,
-        })
+        let Appended { position, at, duplicate, .. } = appended?;
+        let repeated = if duplicate && asker.request.is_some() {
+            self.store.entry(&draft.room, position).await.map_err(unavailable)?
+        } else {
+            None
+        };
+        let message = MessageId::new(&draft.room, position);
+        Ok(Reply::Sent { message, room: draft.room, position, at, repeated })
     }
 
     async fn store_files(&self, uploads: Vec<Upload>) -> Result<Option<Stored>, Refusal> {
@@ -169,61 +201,23 @@ impl Chat {
         self.blobs.store(uploads).await.map(Some)
     }
 
-    /// A page of the messages of a room that the actor may hear.
+    /// The cluster's figures; whoever watches them is told, too.
     ///
     /// # Errors
-    /// Redis could not be asked.
-    pub async fn history(&self, room: RoomId, limit: u32, offset: u64) -> Result<Reply, Refusal> {
-        let page = self.store.messages(&room, limit, offset).await;
-        let (total, messages) = page.map_err(unavailable)?;
-        Ok(Reply::History { room, messages, limit, offset, total })
-    }
-
-    /// Who is in a room that the actor may hear.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
-        let users = self.seen_in(actor, std::slice::from_ref(&room)).await?;
-        Ok(Reply::Users { room, users, at: clock::now() })
-    }
-
-    /// Who is online in these rooms.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn online(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
-        let users = self.seen_in(actor, rooms).await?;
-        Ok(Reply::Online { user: actor.participant.clone(), users, at: clock::now() })
-    }
-
-    /// Who is in these rooms and not seen as offline, and the actor: Redis may not know yet that
-    /// the actor has come.
-    async fn seen_in(
-        &self,
-        actor: &Actor,
-        rooms: &[RoomId],
-    ) -> Result<Vec<(Participant, Status)>, Refusal> {
-        let mut inside = BTreeMap::new();
-        for room in rooms {
-            if LISTED_USERS_MAX <= inside.len() {
-                break;
-            }
-            let found = self.store.inside(room).await.map_err(unavailable)?;
-            inside.extend(found.into_iter().map(|it| (it.id.clone(), it)));
+    /// The actor is no admin, or Redis could not be asked.
+    pub async fn stats(&self, actor: &Actor) -> Result<Stats, Refusal> {
+        if actor.participant.role != Role::Admin {
+            return Err(Refusal::AccessDenied);
         }
-        inside.remove(actor.id());
-        let others: Vec<Participant> = inside.into_values().take(LISTED_USERS_MAX).collect();
-        let asked: Vec<UserId> =
-            others.iter().map(|it| it.id.clone()).chain([actor.id().clone()]).collect();
-        let seen = self.store.presence(&asked).await.map_err(unavailable)?;
-        let own = match seen.last().map(|it| it.status) {
-            None | Some(Status::Offline) => Status::Online,
-            Some(status @ (Status::Online | Status::Away | Status::Busy)) => status,
-        };
-        let others = others.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
-        let others = others.filter(|(_, status)| *status != Status::Offline);
-        Ok(others.chain([(actor.participant.clone(), own)]).collect())
+        let stats = self.store.stats().await.map_err(unavailable)?;
+        self.stats.send_if_modified(|it| std::mem::replace(it, stats) != stats);
+        Ok(stats)
+    }
+
+    /// The cluster's figures from now on, as they change; for those whom [`Self::stats`] answered.
+    #[must_use]
+    pub fn watch_stats(&self) -> watch::Receiver<Stats> {
+        self.stats.subscribe()
     }
 
     /// Closes a room that the connection has joined: nobody can write into it any more.
@@ -245,14 +239,35 @@ impl Chat {
             origin: Some((asker.conn, None)),
             trace: asker.trace,
             event: Event::RoomClosed { by: Some(by), reason },
+            redacts: None,
         };
         self.append(append).await?;
         Ok(Reply::Closed { room })
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Refusal> {
+        let news = match &append.event {
+            Event::MessagePosted(_) => Some(Happened::Posted),
+            Event::RoomClosed { .. } => Some(Happened::Closed),
+            Event::MessageEdited { .. }
+            | Event::MessageDeleted { .. }
+            | Event::RoomUpdated { .. }
+            | Event::RoomReopened
+            | Event::RoomDeleted
+            | Event::AccessChanged { .. }
+            | Event::Erased => None,
+        };
+        // A reserved room has no members.
+        let news = news.filter(|_| Reserved::of(&append.room).is_none());
+        let room = append.room.clone();
         match self.store.append(append).await {
-            Ok(appended) => Ok(appended),
+            Ok(appended) => {
+                if let (Some(what), false) = (news, appended.duplicate) {
+                    // News that does not fit is a list that members look at later.
+                    self.news.try_send(news::Item { room, what, at: appended.at }).ok();
+                }
+                Ok(appended)
+            }
             Err(AppendError::Refused(refusal)) => Err(refusal),
             Err(AppendError::Failed(error)) => {
                 debug!(%error, outcome = error.outcome.as_str(), "an event was not stored");
@@ -285,7 +300,7 @@ impl Chat {
         let node = *self.store.life().borrow();
         let origin = Origin { node, conn: asker.conn, request: None, trace: None };
         let user = asker.actor.participant.clone();
-        self.store.signal(Topic::Room(room.clone()), Signal::Typing { user, origin, active });
+        self.typing.tell(room.clone(), user, origin, active);
     }
 
     /// Sets what the user is seen as.
@@ -307,6 +322,27 @@ impl Chat {
     pub async fn renew(&self, asker: Asker<'_>) -> Result<Reply, Refusal> {
         self.quotas.take(&self.store, asker, "statuses").await?;
         Ok(Reply::Renewed)
+    }
+
+    /// Takes back a token, or all tokens of a user that were issued up to now: they let nobody in
+    /// any more, and their connections end, on every node, also on those that hear of it late.
+    ///
+    /// # Errors
+    /// Too many are remembered already, or Redis could not be asked; doing it again is harmless.
+    pub async fn revoke(&self, what: Revoked) -> Result<(), Refusal> {
+        let revoked = self.store.revoke(&what).await.map_err(|error| {
+            debug!(%error, outcome = error.outcome.as_str(), "a token was not revoked");
+            Refusal::Unavailable(error.outcome)
+        })?;
+        revoked.map(|_at| ()).ok_or(Refusal::StorageFull)
+    }
+
+    /// Audit records, newest first, those before `before` if it is given; at most a thousand.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn audit(&self, before: Option<Place>, limit: u32) -> Result<Vec<Kept>, Refusal> {
+        self.store.audit(before, limit).await.map_err(unavailable)
     }
 
     /// Ends every connection of a user, on all nodes.

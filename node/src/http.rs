@@ -1,6 +1,8 @@
 //! What the node tells over plain HTTP: an example page, its health and figures to everyone, its
 //! probes and metrics on the internal port.
 
+pub mod api;
+
 mod files;
 mod health;
 mod level;
@@ -8,6 +10,7 @@ mod page;
 mod probes;
 mod scrape;
 mod status;
+pub mod tickets;
 
 use std::sync::Arc;
 
@@ -48,8 +51,8 @@ impl std::fmt::Debug for Sources {
     }
 }
 
-/// The public pages, without Socket.IO.
-pub fn public(sources: Sources) -> Router {
+/// The public pages, without Socket.IO; `tickets` are the older way of a protocol.
+pub fn public(sources: Sources, tickets: Router) -> Router {
     let files = get(files::file).with_state(sources.blobs.clone());
     Router::new()
         .route("/files/{id}/{name}", files)
@@ -58,13 +61,15 @@ pub fn public(sources: Sources) -> Router {
         .route("/api/status", get(status::status))
         .route("/api/socket/health", get(health::socket))
         .with_state(sources)
+        .merge(tickets)
         .fallback(not_found)
 }
 
-/// The pages of the internal port. Spawns the task that times how long Redis has been away.
+/// The pages of the internal port, `api` among them. Spawns the task that times how long Redis has been away.
 pub fn internal(
     health: watch::Receiver<Health>,
     metrics: PrometheusHandle,
+    api: Router,
     lifecycle: &Lifecycle,
 ) -> Router {
     let readiness = probes::Readiness::watch(health, lifecycle);
@@ -73,6 +78,7 @@ pub fn internal(
         .route("/readyz", get(probes::ready).with_state(readiness))
         .route("/metrics", get(scrape::metrics).with_state(metrics))
         .route("/log-level", level::route())
+        .merge(api)
         .fallback(not_found)
 }
 

@@ -7,32 +7,42 @@
 
 pub mod peer;
 
+mod auditing;
 mod commands;
 mod guard;
 mod limits;
 mod metrics;
+mod packets;
 mod pulling;
 mod rooms;
+mod stats;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{Instrument, debug, debug_span};
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::{AuthFailure, Authenticator, Identity};
 use crate::chat::Chat;
-use crate::dialect::{DialectId, Dialects, Request};
+use crate::clock;
+use crate::dialect::{DialectId, DialectSet, Dialects, Request};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
-use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
+use crate::hub::revocations::Hold;
+use crate::hub::{Change, Hub};
 use crate::lifecycle::Lifecycle;
+use crate::session::auditing::Auditor;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
+use crate::session::packets::Asking;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
+use crate::session::stats::Watching;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::traces::Span;
 
 /// What every session needs to know.
@@ -59,6 +69,18 @@ struct Parts {
     dialects: Arc<Dialects>,
     auth: Arc<Authenticator>,
     metrics: Metrics,
+    audit: Audit,
+}
+
+impl Parts {
+    fn unless_revoked(&self, identity: Identity) -> Result<Identity, AuthFailure> {
+        let is_revoked = self.hub.revocations().ends(&identity.pass());
+        if is_revoked { Err(AuthFailure::Revoked) } else { Ok(identity) }
+    }
+
+    fn hold(&self, identity: &Identity, peer: &Peer) -> Hold {
+        self.hub.revocations().hold(peer.conn, identity.pass(), &peer.outbox)
+    }
 }
 
 /// Runs connections. One per node; cheap to clone.
@@ -75,11 +97,11 @@ impl Sessions {
         config: Config,
         (chat, hub): (Chat, Hub),
         dialects: Arc<Dialects>,
-        auth: Arc<Authenticator>,
+        (auth, audit): (Arc<Authenticator>, Audit),
         lifecycle: Lifecycle,
     ) -> Self {
         let metrics = Metrics::new(dialects.events());
-        let parts = Parts { config, chat, hub, dialects, auth, metrics };
+        let parts = Parts { config, chat, hub, dialects, auth, metrics, audit };
         Self { parts: Arc::new(parts), lifecycle }
     }
 
@@ -88,10 +110,12 @@ impl Sessions {
     /// blocks; the session runs as a task of its own.
     ///
     /// # Errors
-    /// The CONNECT does not say what its dialect asks for, or contradicts the token.
+    /// The CONNECT does not say what its dialect asks for, contradicts the token, or has none where
+    /// its dialect wants one at once.
     pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
-        let session = Session::new(Arc::clone(&self.parts), peer)?;
+        let auditor = Auditor::new(self.parts.audit.clone(), Arc::clone(&peer.caller));
+        let session = Session::new(Arc::clone(&self.parts), peer, auditor)?;
         self.lifecycle.spawn("session", session.run().instrument(span));
         Ok(())
     }
@@ -104,50 +128,52 @@ struct Session {
     /// What the CONNECT asked for, until it is carried out.
     greeting: Option<Request>,
     identity: Option<Identity>,
-    /// The dialect of events about the user.
+    /// The dialect that was used last; before any was, that of the handshake.
     dialect: DialectId,
+    /// The dialects that were used so far.
+    used: DialectSet,
     buckets: Buckets,
     rooms: Rooms,
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
+    /// The figures that an admin has asked for.
+    stats: Option<Watching>,
     guard: Guard,
     /// Of the message that is taken now.
     span: Span,
+    /// Ends the connection when its token is taken back.
+    hold: Option<Hold>,
+    auditor: Auditor,
 }
 
 impl Session {
-    fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
-        let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
-        let dialect = named
-            .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
-            .or_else(|| parts.dialects.only_one(&peer.namespace))
-            .unwrap_or(parts.config.dialect);
-        let mut identity = peer.identity.take();
-        let payload = peer.greeting.take();
-        let payload = payload.as_ref().map(|it| &**it.expose());
-        let greeting = parts.dialects.greeting(dialect, payload)?;
-        if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
-            let user = &mut identity.actor.participant;
-            greeting.claims.check(user)?;
-            user.name_if_unnamed(greeting.claims.name.as_deref());
-        }
+    fn new(parts: Arc<Parts>, mut peer: Peer, auditor: Auditor) -> Result<Self, Refusal> {
+        let expected = parts.dialects.expected(&peer.venue, peer.dialect.as_deref());
+        let dialect = expected.unwrap_or(parts.config.dialect);
+        let needs_token = expected.is_some_and(|it| parts.dialects.get(it).needs_token());
+        let greeting = greeting(&parts, dialect, needs_token, &mut peer);
+        auditor.connected(peer.identity.as_ref(), greeting.as_ref().err());
+        let greeting = greeting?;
+        let identity = peer.identity.take();
         let expires_at = identity.as_ref().map(|it| it.expires_at);
-        let guard = Guard::new(peer.outbox.clone(), expires_at);
+        let guard = Guard::new(peer.outbox.clone(), expires_at, dialect);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
-        let buckets = Buckets::default();
-        let is_standing = false;
-        let span = Span::default();
+        let hold = identity.as_ref().map(|it| parts.hold(it, &peer));
         Ok(Self {
             parts,
             peer,
             greeting,
             identity,
             dialect,
-            buckets,
+            used: DialectSet::default(),
+            buckets: Buckets::default(),
             rooms,
-            is_standing,
+            is_standing: false,
+            stats: None,
             guard,
-            span,
+            span: Span::default(),
+            hold,
+            auditor,
         })
     }
 
@@ -174,7 +200,9 @@ impl Session {
         }
         loop {
             tokio::select! {
+                () = self.peer.outbox.reviewed() => self.rooms.review(),
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
+                stats = stats::changed(&mut self.stats) => self.tell_stats(stats),
                 inbound = self.peer.inbox.recv() => match inbound {
                     Some(inbound) => self.take(inbound).await,
                     None => return,
@@ -189,7 +217,9 @@ impl Session {
                 self.event(packet, ack).await;
                 drop(held);
             }
-            Inbound::Refused { refusal, ack } => self.turned_away(&refusal, ack),
+            Inbound::Refused { refusal, ack, request } => {
+                self.turned_away(&refusal, &Asking { ack, request });
+            }
         }
     }
 
@@ -197,14 +227,35 @@ impl Session {
     fn welcome(&mut self) {
         let Some(identity) = &self.identity else { return };
         let user = identity.actor.participant.clone();
-        self.rooms.connect(&user, self.dialect);
+        self.rooms.connect(&user, self.dialects());
         let socket = self.peer.socket.clone();
         self.tell(&Notice::Connected { user, socket });
     }
 
+    /// In whose words the connection is told about its user: in those that it has used so far.
+    fn dialects(&self) -> DialectSet {
+        if self.used.is_empty() { DialectSet::of(self.dialect) } else { self.used }
+    }
+
+    /// The connection uses this dialect: it hears what that brings along, and of its user in its
+    /// words too.
+    async fn speak(&mut self, dialect: DialectId) {
+        self.stand(dialect).await;
+        self.dialect = dialect;
+        if self.used.contains(dialect) {
+            return;
+        }
+        self.used.insert(dialect);
+        self.guard.speak(self.used);
+        if let Some(topic) = self.rooms.speak(self.used) {
+            let change = Change::Dialects(self.used);
+            self.parts.hub.change(&topic, self.peer.conn, change).await;
+        }
+    }
+
     /// Tells this connection something about itself.
     fn tell(&self, notice: &Notice) {
-        if let Some(spoken) = self.parts.dialects.get(self.dialect).encode(notice) {
+        for spoken in self.parts.dialects.encode(self.dialects(), notice) {
             self.push(Outgoing::Event(spoken.frame));
         }
     }
@@ -219,6 +270,7 @@ impl Session {
         if reason == CloseReason::TooSlow {
             self.parts.metrics.slow_consumer_closes.increment(1);
         }
+        self.auditor.ended(self.identity.as_ref(), reason);
         self.stop_all_typing();
         // A gateway that is gone itself needs no reason.
         self.peer.closing.send(Some(reason)).ok();
@@ -226,4 +278,30 @@ impl Session {
             self.parts.hub.detach(&topic, self.peer.conn).await;
         }
     }
+}
+
+/// What the CONNECT asks for, and who asks: by a token, else by the CONNECT's words where those are
+/// believed. The words must not contradict the token.
+fn greeting(
+    parts: &Parts,
+    dialect: DialectId,
+    needs_token: bool,
+    peer: &mut Peer,
+) -> Result<Option<Request>, Refusal> {
+    let payload = peer.greeting.take();
+    let payload = payload.as_ref().map(|it| &**it.expose());
+    let greeting = parts.dialects.greeting(dialect, payload)?;
+    if let (None, Some(greeting)) = (&peer.identity, &greeting) {
+        peer.identity = parts.auth.take_at_word(&greeting.claims, clock::now());
+        peer.known.store(peer.identity.is_some(), Ordering::Relaxed);
+    }
+    if peer.identity.is_none() && needs_token {
+        return Err(Refusal::AuthRequired);
+    }
+    if let (Some(identity), Some(greeting)) = (&mut peer.identity, &greeting) {
+        let user = &mut identity.actor.participant;
+        greeting.claims.check(user)?;
+        user.name_if_unnamed(greeting.claims.name.as_deref());
+    }
+    Ok(greeting)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use parlance::auth::Identity;
-use parlance::dialect::Frame;
+use parlance::dialect::{Frame, Venue};
 use parlance::domain::id::UserId;
 use parlance::domain::role::{Actor, Participant, Role};
 use parlance::domain::time::Timestamp;
@@ -17,6 +17,7 @@ use parlance::gateway::{Behind, Gateway};
 use parlance::hub::outbox::{Outbox, Outgoing};
 use parlance::lifecycle::Lifecycle;
 use parlance::session::peer::Peer;
+use parlance::telemetry::audit::Audit;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
@@ -78,8 +79,10 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
     config.limits.connections_per_address = 0;
     let (lifecycle, outboxes) = (Lifecycle::default(), Arc::new(Mutex::new(Vec::new())));
     let (tasks, opened) = (lifecycle.clone(), Arc::clone(&outboxes));
+    let (audit, _records) = Audit::new();
     let behind = Behind {
-        namespaces: vec!["/conversation".into()],
+        audit,
+        venues: vec![Venue::Namespace("/conversation".into())],
         cookies: Vec::new(),
         authenticate: Arc::new(|_| Ok(Some(somebody()))),
         open: Arc::new(move |mut peer: Peer| {
@@ -106,9 +109,10 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
 
 fn somebody() -> Identity {
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
-    Identity { actor, expires_at: Timestamp(u64::MAX) }
+    Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None }
 }
 
 fn listen(row: &str, address: &str) -> Child {

@@ -8,13 +8,14 @@ use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
+use crate::auth::trust::Mode;
 use crate::config::environment::Environment;
 use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 use crate::telemetry::traces;
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 38] = [
+pub const SETTINGS: [&str; 56] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
@@ -24,10 +25,16 @@ pub const SETTINGS: [&str; 38] = [
     "redis.prefix",
     "history.messages_per_room",
     "history.days",
+    "auth.mode",
     "auth.jwt_secret",
     "auth.public_key_file",
+    "auth.jwks_url",
+    "auth.algorithms",
     "auth.issuer",
     "auth.audience",
+    "auth.issuers",
+    "auth.plain_http",
+    "auth.token_days_max",
     "auth.cookies",
     "auth.claims.user",
     "auth.claims.name",
@@ -35,6 +42,13 @@ pub const SETTINGS: [&str; 38] = [
     "auth.claims.departments",
     "auth.claims.rooms",
     "rooms.policy",
+    "access.url",
+    "access.token",
+    "access.plain_http",
+    "access.timeout_ms",
+    "access.yes_seconds",
+    "access.no_seconds",
+    "access.at_once",
     "cors.origins",
     "heartbeat.interval_ms",
     "heartbeat.timeout_ms",
@@ -47,8 +61,13 @@ pub const SETTINGS: [&str; 38] = [
     "limits.status_per_minute",
     "drain.seconds",
     "drain.notice_seconds",
+    "api.keys",
+    "api.feed",
+    "api.feed_batches",
     "blobs.url",
     "blobs.secret",
+    "audit.records",
+    "audit.days",
     "dialects.dir",
     "dialects.default",
     "log.level",
@@ -56,7 +75,7 @@ pub const SETTINGS: [&str; 38] = [
 ];
 
 /// Settings that are lists, which the environment and arguments write with commas.
-const LISTS: [&str; 3] = ["auth.cookies", "cors.origins", "trusted_proxies"];
+const LISTS: [&str; 4] = ["auth.algorithms", "auth.cookies", "cors.origins", "trusted_proxies"];
 
 /// What is read, all of it given: tests and the process differ in nothing else.
 #[derive(Debug, Clone, Default)]
@@ -141,7 +160,13 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     let (mut config, wrong_values) = extract(&figment);
     mistakes.extend(wrong_values);
     config.is_laptop = is_laptop;
+    if is_production && config.auth.mode == Mode::Trust {
+        let cause = "takes clients at their word, which NODE_ENV=production rules out: remove it";
+        mistakes.push(mistake_about(&figment, "auth.mode", cause.to_owned()));
+    }
     config.redis.history = config.history;
+    config.redis.history.feed_batches = config.api.feed_kept();
+    config.redis.revoked_for = config.auth.life_max().unwrap_or(config.redis.revoked_for);
     config.blobs.aws = environment.aws();
     let mut wrong_variables = Vec::new();
     // The library that sends traces reads the process' own variables, and no file.

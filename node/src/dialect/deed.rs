@@ -26,12 +26,13 @@ pub(super) enum Deed {
     Vanish,
     Renew,
     ListUsers,
+    Stats,
     Disconnect,
     Authenticate,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Join,
         Self::Create,
         Self::Leave,
@@ -48,6 +49,7 @@ impl Deed {
         Self::Vanish,
         Self::Renew,
         Self::ListUsers,
+        Self::Stats,
         Self::Disconnect,
         Self::Authenticate,
     ];
@@ -70,6 +72,7 @@ impl Deed {
             Self::Vanish => "users.leave",
             Self::Renew => "users.renew",
             Self::ListUsers => "users.list",
+            Self::Stats => "stats.watch",
             Self::Disconnect => "user.disconnect",
             Self::Authenticate => "authenticate",
         }
@@ -90,7 +93,7 @@ impl Deed {
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
             Self::SetStatus => &[Asked::Status],
-            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers => &[],
+            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers | Self::Stats => &[],
             Self::Disconnect => &[Asked::Whom],
             Self::Authenticate => &[Asked::Token],
         }
@@ -103,7 +106,7 @@ impl Deed {
             Self::Create => &[Asked::RoomDescription, Asked::RoomVisibility],
             Self::Send => &[Asked::MessageKind, Asked::MessageClientId, Asked::Attachments],
             Self::Close => &[Asked::Reason],
-            Self::History => &[Asked::Limit, Asked::Offset],
+            Self::History => &[Asked::Limit, Asked::Offset, Asked::Before],
             Self::Leave
             | Self::Users
             | Self::MarkRead
@@ -115,6 +118,7 @@ impl Deed {
             | Self::Vanish
             | Self::Renew
             | Self::ListUsers
+            | Self::Stats
             | Self::Disconnect
             | Self::Authenticate => &[],
         }
@@ -143,6 +147,7 @@ impl Deed {
                 room: room?,
                 limit: given.limit.unwrap_or(PAGE_DEFAULT),
                 offset: given.offset.unwrap_or_default(),
+                before: given.before,
             },
             Self::Users => Command::Users { room: room? },
             Self::MarkRead => Command::MarkRead { message: message? },
@@ -154,6 +159,7 @@ impl Deed {
             Self::Vanish => Command::Vanish,
             Self::Renew => Command::Renew,
             Self::ListUsers => Command::ListUsers,
+            Self::Stats => Command::Stats,
             Self::Disconnect => Command::Disconnect { user: given.whom? },
             Self::Authenticate => Command::Authenticate { token: token? },
         })
@@ -175,6 +181,7 @@ pub(super) enum Asked {
     Attachments,
     Limit,
     Offset,
+    Before,
     Reason,
     Active,
     Status,
@@ -206,6 +213,7 @@ impl Asked {
             Self::Attachments => "message.attachments",
             Self::Limit => "limit",
             Self::Offset => "offset",
+            Self::Before => "before",
             Self::Reason => "reason",
             Self::Whom => "whom",
             Self::User => "user.id",

@@ -1,108 +1,8 @@
-//! What may be told, and which `$names` a template may use for it: closed sets, known to the check.
+//! Which `$names` a template may use: on each occasion, and in the answer to each deed.
 
 use crate::dialect::deed::Deed;
-use crate::domain::event::Event;
-use crate::domain::notice::Notice;
-
-/// A `$name` in a template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
-    At,
-    Attachments,
-    Code,
-    Data,
-    Details,
-    ErrorText,
-    ErrorOutcome,
-    ExpiresAt,
-    FileId,
-    FileName,
-    FileSize,
-    FileType,
-    FileUrl,
-    Limit,
-    Message,
-    MessageClientId,
-    MessageKind,
-    Members,
-    MessageText,
-    Messages,
-    Metadata,
-    Missed,
-    Nth,
-    Offset,
-    Position,
-    Reason,
-    Resumed,
-    RetryAfterMs,
-    Room,
-    RoomDescription,
-    RoomName,
-    RoomVisibility,
-    Seq,
-    Socket,
-    Status,
-    Total,
-    User,
-    UserFirstName,
-    UserLastName,
-    UserName,
-    UserRole,
-    UserSide,
-    Users,
-    Whom,
-}
-
-impl Word {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::At => "at",
-            Self::Attachments => "message.attachments",
-            Self::Code => "error.code",
-            Self::Data => "data",
-            Self::Details => "error.details",
-            Self::ErrorText => "error.message",
-            Self::ErrorOutcome => "error.outcome",
-            Self::ExpiresAt => "expires_at",
-            Self::FileId => "file.id",
-            Self::FileName => "file.name",
-            Self::FileSize => "file.size",
-            Self::FileType => "file.type",
-            Self::FileUrl => "file.url",
-            Self::Message => "message.id",
-            Self::MessageClientId => "message.client_id",
-            Self::MessageKind => "message.kind",
-            Self::MessageText => "message.text",
-            Self::Metadata => "metadata",
-            Self::Missed => "missed",
-            Self::Nth => "nth",
-            Self::Position => "position",
-            Self::Reason => "reason",
-            Self::Resumed => "resumed",
-            Self::RetryAfterMs => "error.retry_after_ms",
-            Self::Room => "room",
-            Self::RoomDescription => "room.description",
-            Self::RoomName => "room.name",
-            Self::RoomVisibility => "room.visibility",
-            Self::Seq => "seq",
-            Self::Socket => "socket",
-            Self::Status => "status",
-            Self::User => "user.id",
-            Self::UserName => "user.name",
-            Self::UserRole => "user.role",
-            Self::UserSide => "user.side",
-            Self::Limit => "limit",
-            Self::Members => "members",
-            Self::UserFirstName => "user.first_name",
-            Self::UserLastName => "user.last_name",
-            Self::Whom => "whom",
-            Self::Messages => "messages",
-            Self::Offset => "offset",
-            Self::Total => "total",
-            Self::Users => "users",
-        }
-    }
-}
+use crate::dialect::occasion::Occasion;
+use crate::dialect::word::Word;
 
 /// The names that one kind of template may use.
 #[derive(Debug, Clone, Copy)]
@@ -113,108 +13,13 @@ pub(super) struct Offer {
     pub(super) sometimes: &'static [Word],
 }
 
-/// What clients are told without asking (`on`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Occasion {
-    Connected,
-    MessagePosted,
-    MessageDelivered,
-    MessageRead,
-    TypingStarted,
-    TypingStopped,
-    RoomPresent,
-    RoomInside,
-    RoomEntered,
-    RoomLeft,
-    UserOnline,
-    UserOffline,
-    UsersListed,
-    RoomUpdated,
-    RoomClosed,
-    RoomDeleted,
-    Notification,
-    HistoryReset,
-    TokenExpiring,
-}
-
 impl Occasion {
-    pub(super) const ALL: [Self; 19] = [
-        Self::Connected,
-        Self::MessagePosted,
-        Self::MessageDelivered,
-        Self::MessageRead,
-        Self::TypingStarted,
-        Self::TypingStopped,
-        Self::RoomPresent,
-        Self::RoomInside,
-        Self::RoomEntered,
-        Self::RoomLeft,
-        Self::UserOnline,
-        Self::UserOffline,
-        Self::UsersListed,
-        Self::RoomUpdated,
-        Self::RoomClosed,
-        Self::RoomDeleted,
-        Self::Notification,
-        Self::HistoryReset,
-        Self::TokenExpiring,
-    ];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::MessagePosted => "message.posted",
-            Self::MessageDelivered => "message.delivered",
-            Self::MessageRead => "message.read",
-            Self::TypingStarted => "typing.started",
-            Self::TypingStopped => "typing.stopped",
-            Self::RoomPresent => "room.present",
-            Self::RoomInside => "room.inside",
-            Self::RoomEntered => "room.entered",
-            Self::RoomLeft => "room.left",
-            Self::UserOnline => "user.online",
-            Self::UserOffline => "user.offline",
-            Self::UsersListed => "users.listed",
-            Self::RoomUpdated => "room.updated",
-            Self::RoomClosed => "room.closed",
-            Self::RoomDeleted => "room.deleted",
-            Self::Notification => "notification",
-            Self::HistoryReset => "history.reset",
-            Self::TokenExpiring => "token.expiring",
-        }
-    }
-
-    pub(super) fn of(notice: &Notice) -> Self {
-        match notice {
-            Notice::Connected { .. } => Self::Connected,
-            Notice::Entry(entry) => match entry.event {
-                Event::MessagePosted(_) => Self::MessagePosted,
-                Event::RoomUpdated { .. } => Self::RoomUpdated,
-                Event::RoomClosed { .. } => Self::RoomClosed,
-                Event::RoomDeleted => Self::RoomDeleted,
-            },
-            Notice::TypingStarted { .. } => Self::TypingStarted,
-            Notice::TypingStopped { .. } => Self::TypingStopped,
-            Notice::Present { .. } => Self::RoomPresent,
-            Notice::Inside { .. } => Self::RoomInside,
-            Notice::Entered { .. } => Self::RoomEntered,
-            Notice::Left { .. } => Self::RoomLeft,
-            Notice::UserOnline { .. } => Self::UserOnline,
-            Notice::UserOffline { .. } => Self::UserOffline,
-            Notice::Listed { .. } => Self::UsersListed,
-            Notice::Delivered { .. } => Self::MessageDelivered,
-            Notice::Read { .. } => Self::MessageRead,
-            Notice::Notification { .. } => Self::Notification,
-            Notice::HistoryReset { .. } => Self::HistoryReset,
-            Notice::TokenExpiring { .. } => Self::TokenExpiring,
-        }
-    }
-
     /// The names of an event on this occasion.
     pub(super) fn offer(self) -> Offer {
         use Word::{
-            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageText, Metadata, Nth,
-            Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole, UserSide,
+            At, Data, ExpiresAt, Message, MessageClientId, MessageKind, MessageSeq, MessageText,
+            Metadata, Nth, Position, Reason, Room, Seq, Socket, Status, User, UserName, UserRole,
+            UserSide,
         };
         let (always, sometimes): (&[Word], &[Word]) = match self {
             Self::Connected => (&[User, UserName, UserRole, UserSide, Socket], &[]),
@@ -250,11 +55,17 @@ impl Occasion {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::UsersListed => (&[Word::Users, At], &[]),
+            Self::RoomNews | Self::RoomEnded | Self::RoomRaised => (&[Room, At], &[]),
+            Self::StatsChanged => (STATS_WORDS, &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
             }
-            Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::RoomReopened | Self::RoomDeleted => (&[Room, Position, Seq, Nth, At], &[]),
+            Self::MessageEdited => {
+                (&[Room, Position, Seq, Nth, At, Message, MessageSeq, MessageText], &[])
+            }
+            Self::MessageDeleted => (&[Room, Position, Seq, Nth, At, Message, MessageSeq], &[]),
             Self::Notification => (&[Data], &[]),
             Self::HistoryReset => (&[Room, Position], &[]),
             Self::TokenExpiring => (&[ExpiresAt], &[]),
@@ -274,56 +85,6 @@ impl Word {
         ];
         lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
     }
-
-    /// All that the word can say, where that is a closed set: a template may choose by it.
-    pub(super) fn choices(self) -> &'static [&'static str] {
-        match self {
-            Self::UserSide => &["client", "agent"],
-            Self::UserRole => &["user", "client", "volunteer", "agent", "admin"],
-            Self::Status => &["online", "away", "busy", "offline"],
-            Self::RoomVisibility => &["public", "private"],
-            Self::At
-            | Self::Attachments
-            | Self::Code
-            | Self::Data
-            | Self::Details
-            | Self::ErrorText
-            | Self::ErrorOutcome
-            | Self::ExpiresAt
-            | Self::FileId
-            | Self::FileName
-            | Self::FileSize
-            | Self::FileType
-            | Self::FileUrl
-            | Self::Limit
-            | Self::Members
-            | Self::Message
-            | Self::MessageClientId
-            | Self::MessageKind
-            | Self::MessageText
-            | Self::Messages
-            | Self::Metadata
-            | Self::Missed
-            | Self::Nth
-            | Self::Offset
-            | Self::Position
-            | Self::Reason
-            | Self::Resumed
-            | Self::RetryAfterMs
-            | Self::Room
-            | Self::RoomDescription
-            | Self::RoomName
-            | Self::Seq
-            | Self::Socket
-            | Self::Total
-            | Self::User
-            | Self::UserFirstName
-            | Self::UserLastName
-            | Self::UserName
-            | Self::Users
-            | Self::Whom => &[],
-        }
-    }
 }
 
 impl Deed {
@@ -342,9 +103,12 @@ impl Deed {
                 Position,
                 Resumed,
                 Missed,
+                Word::RoomCreatedAt,
                 Word::Members,
+                Word::Messages,
+                Word::Users,
             ],
-            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility, Word::RoomCreatedAt],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],
@@ -360,6 +124,7 @@ impl Deed {
                 Word::UserSide,
                 Word::Users,
             ],
+            Self::Stats => STATS_WORDS,
             Self::Renew => &[],
             Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
@@ -367,6 +132,9 @@ impl Deed {
         Offer { always, sometimes: &[] }
     }
 }
+
+/// The names of the cluster's figures.
+const STATS_WORDS: &[Word] = &[Word::RoomsTotal, Word::RoomsActive, Word::UsersOnline, Word::At];
 
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =

@@ -63,12 +63,13 @@ pub(super) fn take(
 }
 
 impl Pattern {
-    /// Compiles the JSON array of an `args` text. What is wrong is noted and gives `None`.
+    /// Compiles the JSON array of an `args` text; `name_of` is how clients call an argument. What is
+    /// wrong is noted and gives `None`.
     pub(super) fn compile(
         check: &mut Check<'_>,
         quoted: &Quoted<'_>,
-        deed: Deed,
-        fixed: &[Asked],
+        name_of: fn(usize) -> String,
+        (deed, fixed): (Deed, &[Asked]),
     ) -> Option<Self> {
         let shape = Shape::parse(check, quoted)?;
         let ShapeKind::List(shapes) = shape.kind else {
@@ -82,7 +83,7 @@ impl Pattern {
         let args = shapes
             .iter()
             .enumerate()
-            .map(|(index, shape)| compiler.node(shape, format!("argument {}", index + 1), true));
+            .map(|(index, shape)| compiler.node(shape, name_of(index), true));
         let args = args.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
         let Compiler { check, names, .. } = compiler;
         for name in deed.required() {
@@ -92,6 +93,11 @@ impl Pattern {
             }
         }
         Some(Self { args })
+    }
+
+    /// How many arguments it looks at.
+    pub(super) fn len(&self) -> usize {
+        self.args.len()
     }
 
     fn take(&self, args: &[&RawValue], given: Given, rules: Rules) -> Result<Given, Mismatch> {

@@ -16,7 +16,8 @@ use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::role::{Side, display_name};
-use crate::domain::room::{RoomProblem, Visibility, room_description, room_name};
+use crate::domain::room::Visibility;
+use crate::domain::room_fields::{RoomProblem, room_description, room_name};
 
 /// How a dialect spells ids that are whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub(super) struct Given {
     pub(super) uploads: Vec<Upload>,
     pub(super) limit: Option<u32>,
     pub(super) offset: Option<u64>,
+    pub(super) before: Option<MessageId>,
     pub(super) reason: Option<String>,
     pub(super) active: Option<bool>,
     pub(super) status: Option<Status>,
@@ -117,6 +119,7 @@ impl Given {
             Asked::Offset => {
                 self.offset = Some(json::whole(json).ok_or("must be a whole number from 0")?);
             }
+            Asked::Before => self.before = Some(message_id(&text(json)?)?),
             Asked::Reason => self.reason = reason(&text(json)?)?,
             Asked::Whom => self.whom = Some(id(json, rules, UserId::parse)?),
             Asked::User => self.claims.id = Some(id(json, rules, UserId::parse)?),

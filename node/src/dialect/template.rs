@@ -4,8 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::dialect::check::{Check, suggestion};
 use crate::dialect::json;
-use crate::dialect::offer::{Offer, Word};
+use crate::dialect::offer::Offer;
 use crate::dialect::shape::{Shape, ShapeKind};
+use crate::dialect::word::Word;
 use crate::dialect::words::{Value, Words};
 
 /// The key of a member that stands for all members of its value, as `...` does in JavaScript.
@@ -51,6 +52,18 @@ impl Template {
         let mut out = String::with_capacity(256);
         self.write_into(&mut out, words)?;
         RawValue::from_string(out)
+    }
+
+    /// Whether the payload holds the word's value.
+    pub(super) fn tells(&self, wanted: Word) -> bool {
+        self.pieces.iter().any(|it| match it {
+            Piece::Json(_) | Piece::Comma => false,
+            Piece::Value(word)
+            | Piece::Choice { word, .. }
+            | Piece::Each { word, .. }
+            | Piece::Member { word, .. }
+            | Piece::Spread { word, .. } => *word == wanted,
+        })
     }
 
     fn write_into(&self, out: &mut String, words: &Words<'_>) -> serde_json::Result<()> {

@@ -5,8 +5,10 @@ mod desk;
 mod documentation;
 mod faults;
 mod files;
+mod flow;
 mod hearing;
 mod packets;
+mod samples;
 mod telling;
 mod ticket;
 

@@ -15,6 +15,8 @@ pub enum CloseReason {
     TokenExpired,
     /// Nothing verified within the time that an unauthenticated connection has.
     AuthTimeout,
+    /// The token was taken back.
+    Revoked,
     /// An admin has put the user out.
     Dismissed,
     /// It broke the protocol.
@@ -41,8 +43,37 @@ impl CloseReason {
             Self::Drain => "drain",
             Self::TokenExpired => "token_expired",
             Self::AuthTimeout => "auth_timeout",
+            Self::Revoked => "revoked",
             Self::Dismissed => "dismissed",
             Self::ProtocolViolation => "protocol_violation",
+        }
+    }
+
+    /// Whether the client still hears what waits for it: one that does not read hears nothing
+    /// anyway, and one whose token was taken back must not.
+    #[must_use]
+    pub fn is_abrupt(self) -> bool {
+        match self {
+            Self::Gone | Self::TooSlow | Self::Revoked => true,
+            Self::HeartbeatMissed
+            | Self::Drain
+            | Self::TokenExpired
+            | Self::AuthTimeout
+            | Self::Dismissed
+            | Self::ProtocolViolation => false,
+        }
+    }
+
+    /// Whether the node has ended the connection for what its user did or may no longer do.
+    #[must_use]
+    pub fn is_verdict(self) -> bool {
+        match self {
+            Self::TokenExpired | Self::Revoked | Self::AuthTimeout | Self::Dismissed => true,
+            Self::Gone
+            | Self::HeartbeatMissed
+            | Self::TooSlow
+            | Self::Drain
+            | Self::ProtocolViolation => false,
         }
     }
 
@@ -55,6 +86,7 @@ impl CloseReason {
             | Self::TooSlow
             | Self::Drain
             | Self::TokenExpired
+            | Self::Revoked
             | Self::ProtocolViolation => Ending::Transport,
             Self::AuthTimeout | Self::Dismissed => Ending::Disconnect,
         }

@@ -58,6 +58,8 @@ pub enum Command {
         limit: u32,
         /// How many of the newest to pass over.
         offset: u64,
+        /// Only those before this message.
+        before: Option<MessageId>,
     },
     /// Ask who is in a room.
     Users {
@@ -82,6 +84,8 @@ pub enum Command {
     Vanish,
     /// Say that the user is still there.
     Renew,
+    /// Ask for the cluster's figures.
+    Stats,
     /// Ask who is online.
     ListUsers,
     /// End every connection of a user.
@@ -99,6 +103,32 @@ pub enum Command {
         /// The token as it came.
         token: Token,
     },
+}
+
+impl Command {
+    /// The room that it names.
+    #[must_use]
+    pub fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::Join { room, .. }
+            | Self::Leave { room }
+            | Self::Send(Draft { room, .. })
+            | Self::Close { room, .. }
+            | Self::History { room, .. }
+            | Self::Users { room }
+            | Self::Type { room, .. } => Some(room),
+            Self::MarkRead { .. }
+            | Self::Appear
+            | Self::Vanish
+            | Self::Renew
+            | Self::Stats
+            | Self::ListUsers
+            | Self::CreateRoom { .. }
+            | Self::Disconnect { .. }
+            | Self::SetStatus { .. }
+            | Self::Authenticate { .. } => None,
+        }
+    }
 }
 
 /// A bearer token that nobody has checked yet. It cannot be printed.

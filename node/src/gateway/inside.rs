@@ -8,14 +8,13 @@ use tokio::sync::watch;
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
+use crate::gateway::credentials::{self, Shown};
 use crate::gateway::drain::Leaving;
 use crate::gateway::uploads::Uploads;
-use crate::gateway::{Authenticate, Behind, Open, credentials};
+use crate::gateway::{Authenticate, Behind, Open};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
-
-/// The one namespace in which a client may show its token after it has connected.
-const WAITS_FOR_TOKEN: &str = "/";
+use crate::telemetry::audit::{Audit, Caller, Record, What};
 
 /// One per gateway.
 pub(super) struct Inside {
@@ -29,10 +28,12 @@ pub(super) struct Inside {
     pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
     pub(super) leaving: watch::Receiver<Option<Leaving>>,
+    /// Told of everyone who is turned away here; sessions tell of the others.
+    pub(super) audit: Audit,
     next_conn: AtomicU64,
 }
 
-/// A client that may connect to a namespace.
+/// A client whose CONNECT can be read.
 pub(super) struct Greeted {
     /// Who it is; `None` until it has shown a token.
     pub(super) identity: Option<Identity>,
@@ -53,7 +54,8 @@ impl Inside {
     ) -> Arc<Self> {
         let next_conn = AtomicU64::new(1);
         let (authenticate, open) = (Arc::clone(&behind.authenticate), Arc::clone(&behind.open));
-        Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, next_conn })
+        let audit = behind.audit.clone();
+        Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, audit, next_conn })
     }
 
     /// Number of the next connection.
@@ -61,27 +63,53 @@ impl Inside {
         ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Who asks for `namespace` with this CONNECT payload, after a request that showed `shown`.
+    /// Who opens a connection that needs no CONNECT, by a request that showed `shown`.
     ///
     /// # Errors
-    /// The payload is malformed, or its client may not connect.
+    /// A token is there and is not good.
+    pub(super) fn recognise(
+        &self,
+        caller: &Arc<Caller>,
+        shown: &Shown,
+    ) -> Result<Greeted, Refusal> {
+        let identity = self.judge(caller, &shown.credentials)?;
+        Ok(Greeted { identity, dialect: None, payload: None })
+    }
+
+    /// Who asks with this CONNECT payload, after a request that showed `shown`.
+    ///
+    /// # Errors
+    /// The payload is malformed, or a token is there and does not verify.
     pub(super) fn identify(
         &self,
-        namespace: &str,
-        shown: &Credentials,
+        caller: &Arc<Caller>,
+        shown: &Shown,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
         let Ok(greeting) = credentials::of_connect(payload) else {
+            self.tell(caller, "malformed");
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
-        let shown = Credentials { connect: greeting.token, ..shown.clone() };
-        match (self.authenticate)(&shown) {
-            Ok(None) if namespace != WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
-            Ok(identity) => {
-                let payload = payload.map(|it| Secret::new(Box::from(it)));
-                Ok(Greeted { identity, dialect: greeting.dialect, payload })
-            }
-            Err(_failure) => Err(Refusal::AuthRequired),
-        }
+        let dialect = greeting.dialect.or_else(|| shown.dialect.clone());
+        let shown = Credentials { connect: greeting.token, ..shown.credentials.clone() };
+        let identity = self.judge(caller, &shown)?;
+        let payload = payload.map(|it| Secret::new(Box::from(it)));
+        Ok(Greeted { identity, dialect, payload })
+    }
+
+    fn judge(
+        &self,
+        caller: &Arc<Caller>,
+        shown: &Credentials,
+    ) -> Result<Option<Identity>, Refusal> {
+        (self.authenticate)(shown).map_err(|failure| {
+            self.tell(caller, failure.as_str());
+            failure.counted()
+        })
+    }
+
+    fn tell(&self, caller: &Arc<Caller>, outcome: &'static str) {
+        let caller = Some(Arc::clone(caller));
+        self.audit.tell(Record { caller, ..Record::of(What::Connect, outcome) });
     }
 }

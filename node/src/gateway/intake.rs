@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::dialect::envelope::{RequestId, request_id};
 use crate::domain::refusal::Refusal;
 use crate::gateway::uploads::Uploads;
 use crate::hub::outbox::AckId;
@@ -73,14 +74,27 @@ impl Intake {
     ///
     /// # Errors
     /// Not even a refusal fits.
-    pub(super) fn take(
+    pub(super) fn take(&self, packet: &str, ack: Option<AckId>, held: Held) -> Result<(), Flooded> {
+        self.judge(packet, ack, held, || None)
+    }
+
+    /// Puts one envelope into the inbox, or its refusal where it does not fit or is too large.
+    ///
+    /// # Errors
+    /// Not even a refusal fits.
+    pub(super) fn take_envelope(&self, text: &str) -> Result<(), Flooded> {
+        self.judge(text, None, None, || request_id(text))
+    }
+
+    fn judge(
         &self,
         packet: &str,
         ack: Option<AckId>,
         mut held: Held,
+        request: impl FnOnce() -> Option<RequestId>,
     ) -> Result<(), Flooded> {
         if let Err(refusal) = self.uploads.admit(&self.namespace, packet, &mut held) {
-            return self.refuse(refusal, ack);
+            return self.refuse_request(refusal, ack, request());
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
@@ -90,7 +104,7 @@ impl Intake {
             (Inbound::Event { packet: packet.into(), ack, held }, packet.len())
         } else {
             let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
-            (Inbound::Refused { refusal, ack }, 0)
+            (Inbound::Refused { refusal, ack, request: request() }, 0)
         };
         self.put(inbound, bytes, &mut waiting)
     }
@@ -100,9 +114,18 @@ impl Intake {
     /// # Errors
     /// It does not fit.
     pub(super) fn refuse(&self, refusal: Refusal, ack: Option<AckId>) -> Result<(), Flooded> {
+        self.refuse_request(refusal, ack, None)
+    }
+
+    fn refuse_request(
+        &self,
+        refusal: Refusal,
+        ack: Option<AckId>,
+        request: Option<RequestId>,
+    ) -> Result<(), Flooded> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
-        self.put(Inbound::Refused { refusal, ack }, 0, &mut waiting)
+        self.put(Inbound::Refused { refusal, ack, request }, 0, &mut waiting)
     }
 
     fn put(

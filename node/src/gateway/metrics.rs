@@ -46,7 +46,7 @@ pub(super) enum Handshake {
     Origin,
     /// The address opens too many.
     AddressLimit,
-    /// The node is full or leaving.
+    /// The node is full or leaving, or cannot judge a token now.
     Unavailable,
     /// A namespace was connected.
     Connected,
@@ -62,6 +62,7 @@ impl Handshake {
         match refusal {
             None => Self::Connected,
             Some(Refusal::AuthRequired) => Self::AuthRequired,
+            Some(Refusal::Unavailable(_)) => Self::Unavailable,
             Some(_) => Self::InvalidConnect,
         }
     }
@@ -71,7 +72,8 @@ impl Handshake {
         metrics::counter!(HANDSHAKES, "result" => self.as_str()).increment(1);
     }
 
-    fn as_str(self) -> &'static str {
+    /// The outcome in metrics and audit records.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
             Self::Malformed => "malformed",

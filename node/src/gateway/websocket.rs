@@ -1,17 +1,17 @@
-//! The lean lane: clients that open a WebSocket at once.
+//! The lean lane: clients that open a WebSocket at once, for packets of Socket.IO or for envelopes.
 //!
 //! hyper reads the request and answers it; then the plain TCP stream is taken back, and one task a
 //! connection reads and writes frames. A frame that many hear is encoded once, all that is ready is
 //! written in one call, and an idle connection holds no buffers.
 
 mod connection;
+mod envelopes;
 mod farewell;
 mod frame;
 mod heart;
 mod output;
 mod space;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -26,13 +26,15 @@ use hyper_util::rt::TokioIo;
 use tracing::debug;
 use tungstenite::handshake::derive_accept_key;
 
-use crate::auth::Credentials;
+use crate::dialect::Venue;
 use crate::gateway::config::Heartbeat;
+use crate::gateway::credentials::Shown;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::metrics::NamespaceMetrics;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
+use crate::telemetry::audit::Caller;
 
 /// The one version of the protocol.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -40,47 +42,80 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 /// Characters of a key: sixteen bytes in base64.
 const KEY_CHARS: usize = 24;
 
-/// A namespace that is served.
+/// A namespace or path that is served.
 #[derive(Debug)]
-struct Served {
-    path: Arc<str>,
+pub(super) struct Served {
+    venue: Venue,
     metrics: NamespaceMetrics,
 }
+
+impl Served {
+    fn new(venue: Venue) -> Arc<Self> {
+        let metrics = match &venue {
+            Venue::Namespace(namespace) => NamespaceMetrics::new(namespace),
+            Venue::Path(_) => NamespaceMetrics::new(NO_NAMESPACE),
+        };
+        Arc::new(Self { venue, metrics })
+    }
+}
+
+/// What the messages of a connection are.
+#[derive(Debug, Clone)]
+pub(super) enum Speech {
+    /// Packets of Engine.IO: a client opens namespaces itself.
+    Packets,
+    /// Envelopes of the dialect that is spoken here.
+    Envelopes(Arc<Served>),
+}
+
+/// Stands in metrics for the namespace of a connection that carries envelopes.
+const NO_NAMESPACE: &str = "none";
 
 /// What the connections of this lane share.
 pub(super) struct Lane {
     inside: Arc<Inside>,
-    namespaces: Vec<Served>,
+    served: Vec<Arc<Served>>,
     heartbeat: Heartbeat,
 }
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lane").field("namespaces", &self.namespaces).finish_non_exhaustive()
+        f.debug_struct("Lane").field("served", &self.served).finish_non_exhaustive()
     }
 }
 
 /// A client that the door has let in.
 #[derive(Debug)]
 pub(super) struct Visitor {
-    /// Where it is.
-    pub(super) address: IpAddr,
-    /// The tokens of its request.
-    pub(super) credentials: Credentials,
+    /// Who it says it is.
+    pub(super) caller: Arc<Caller>,
+    /// What its request showed.
+    pub(super) shown: Shown,
+    /// What it speaks.
+    pub(super) speech: Speech,
     /// Its place among open sessions.
     pub(super) _place: Place,
 }
 
 impl Lane {
-    /// A lane that serves `paths`.
+    /// A lane that serves `venues`.
     #[must_use]
-    pub(super) fn new(inside: Arc<Inside>, paths: &[Arc<str>], heartbeat: Heartbeat) -> Arc<Self> {
-        let served = |path: &Arc<str>| Served {
-            path: Arc::clone(path),
-            metrics: NamespaceMetrics::new(path),
-        };
-        let namespaces = paths.iter().map(served).collect();
-        Arc::new(Self { inside, namespaces, heartbeat })
+    pub(super) fn new(inside: Arc<Inside>, venues: Vec<Venue>, heartbeat: Heartbeat) -> Arc<Self> {
+        let served = venues.into_iter().map(Served::new).collect();
+        Arc::new(Self { inside, served, heartbeat })
+    }
+
+    /// What is spoken over a WebSocket that is opened at `path`, if envelopes are.
+    pub(super) fn speech_at(&self, path: &str) -> Option<Speech> {
+        let is_there = |it: &&Arc<Served>| matches!(&it.venue, Venue::Path(own) if **own == *path);
+        self.served.iter().find(is_there).map(|it| Speech::Envelopes(Arc::clone(it)))
+    }
+
+    /// The Socket.IO namespace with this name.
+    fn namespace(&self, name: &str) -> Option<&Arc<Served>> {
+        let is_it =
+            |it: &&Arc<Served>| matches!(&it.venue, Venue::Namespace(own) if **own == *name);
+        self.served.iter().find(is_it)
     }
 
     /// Answers a request for a WebSocket; if it is granted, a task serves the connection.

@@ -1,6 +1,6 @@
 //! Who is connected to this node and in which rooms, and what of that Redis knows.
 //!
-//! The one mutex of the core: every method is short and none waits. Only the first and the last
+//! Behind a mutex: every method is short and none waits. Only the first and the last
 //! connection of a user on this node concern Redis; the registrar takes the difference between
 //! what is and what Redis knows, and carries it there in batches. So nothing queues: what changes
 //! twice before it was told is told once.
@@ -66,6 +66,8 @@ struct State {
     rooms: HashMap<RoomId, u32>,
     /// Keys whose registration may differ from the truth.
     unsettled: BTreeSet<Key>,
+    /// Users who have said that they are still there.
+    seen: BTreeSet<UserId>,
     /// Keys whose grace ends, in order.
     graces: VecDeque<(Instant, Key)>,
     connections: u64,
@@ -147,6 +149,18 @@ impl Directory {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// The user has said that it is still there: Redis is told within a second, together with all
+    /// others of this node.
+    pub fn saw(&self, user: &UserId) {
+        self.lock().seen.insert(user.clone());
+    }
+
+    /// Those who have said so since the last call; at most [`BATCH_MAX`], the rest the next time.
+    pub(crate) fn take_seen(&self) -> Vec<UserId> {
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.seen.pop_first()).take(BATCH_MAX).collect()
     }
 
     /// The user has connections on `nodes` nodes.
@@ -330,82 +344,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::role::Role;
-
-    fn ann() -> Participant {
-        let id = UserId::parse("ann").unwrap();
-        Participant { id, name: "Ann".to_owned(), role: Role::User }
-    }
-
-    fn told(directory: &Directory) -> String {
-        let changes = directory.changes(Instant::now());
-        directory.settle(&changes);
-        format!(
-            "up {} down {} enter {} exit {}",
-            changes.up.len(),
-            changes.down.len(),
-            changes.enter.len(),
-            changes.exit.len()
-        )
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_the_first_and_the_last_connection_are_told_and_the_last_after_a_grace() {
-        let directory = Directory::default();
-        directory.connect(&ann());
-        directory.connect(&ann());
-        assert_eq!(told(&directory), "up 1 down 0 enter 0 exit 0");
-        directory.disconnect(&ann().id);
-        directory.disconnect(&ann().id);
-        assert_eq!(told(&directory), "up 0 down 0 enter 0 exit 0");
-        tokio::time::advance(GRACE).await;
-        assert_eq!(told(&directory), "up 0 down 1 enter 0 exit 0");
-        assert_eq!(told(&directory), "up 0 down 0 enter 0 exit 0");
-        assert!(directory.lock().local.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_page_reload_is_no_departure() {
-        let directory = Directory::default();
-        directory.connect(&ann());
-        assert_eq!(told(&directory), "up 1 down 0 enter 0 exit 0");
-        directory.disconnect(&ann().id);
-        tokio::time::advance(GRACE / 2).await;
-        directory.connect(&ann());
-        tokio::time::advance(GRACE * 2).await;
-        assert_eq!(told(&directory), "up 0 down 0 enter 0 exit 0");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_meant_departure_from_a_room_is_told_at_once() {
-        let (directory, room) = (Directory::default(), RoomId::parse("r").unwrap());
-        directory.enter(&room, &ann());
-        assert_eq!(told(&directory), "up 0 down 0 enter 1 exit 0");
-        assert_eq!(directory.figures().rooms, 1);
-        directory.leave(&room, &ann().id, Departure::Meant);
-        assert_eq!(told(&directory), "up 0 down 0 enter 0 exit 1");
-        assert_eq!(directory.figures().rooms, 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_may_be_known_to_redis_is_taken_down_when_gone() {
-        let directory = Directory::default();
-        directory.connect(&ann());
-        directory.retry(&directory.changes(Instant::now()));
-        directory.disconnect(&ann().id);
-        tokio::time::advance(GRACE).await;
-        assert_eq!(told(&directory), "up 0 down 1 enter 0 exit 0");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_life_tells_everyone_who_is_still_here() {
-        let (directory, room) = (Directory::default(), RoomId::parse("r").unwrap());
-        directory.connect(&ann());
-        directory.enter(&room, &ann());
-        told(&directory);
-        directory.forget_registrations();
-        assert_eq!(told(&directory), "up 1 down 0 enter 1 exit 0");
-    }
-}
+mod tests;

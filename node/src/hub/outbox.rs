@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, SetOnce, mpsc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
-use crate::domain::id::UserId;
+use crate::domain::close::CloseReason;
+use crate::domain::id::{RoomId, UserId};
+use crate::domain::time::Timestamp;
 use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
@@ -53,12 +55,12 @@ impl Outgoing {
     }
 }
 
-/// Marks news about a user that reaches a connection through several rooms and is told once.
+/// Marks news that reaches a connection in several ways and is told once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Once {
-    /// Hash of the user's id.
+    /// Hash of whom, or what, it is about.
     pub user: u64,
-    /// Version of the user's presence: a higher one is newer news.
+    /// Version, as of the user's presence: a higher one is newer news.
     pub version: u64,
 }
 
@@ -67,6 +69,22 @@ impl Once {
     #[must_use]
     pub fn of(user: &UserId, version: u64) -> Self {
         Self { user: xxh3_64(user.as_str().as_bytes()), version }
+    }
+
+    /// The news that a room was closed at this time.
+    #[must_use]
+    pub fn closing(room: &RoomId, at: Timestamp) -> Self {
+        Self { user: xxh3_64(format!("closing {room}").as_bytes()), version: at.0 }
+    }
+
+    /// The same news in this event alone.
+    #[must_use]
+    pub(crate) fn of_event(self, outgoing: &Outgoing) -> Self {
+        let event = match outgoing {
+            Outgoing::Event(frame) => xxh3_64(frame.event.as_bytes()),
+            Outgoing::Ack { .. } => 0,
+        };
+        Self { user: self.user ^ event, ..self }
     }
 }
 
@@ -94,7 +112,9 @@ struct Gauge {
     /// Told when an overflow happens.
     overflowed: Notify,
     /// Told when the connection is to end.
-    dismissed: Notify,
+    ended: SetOnce<CloseReason>,
+    /// Told when the connection may have lost a room.
+    reviewed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
     /// What a scrape tells; after an overflow still what is really there.
@@ -197,14 +217,25 @@ impl Outbox {
         self.gauge.overflowed.notified().await;
     }
 
-    /// Has the connection ended: its user was put out.
-    pub fn dismiss(&self) {
-        self.gauge.dismissed.notify_one();
+    /// Has the connection ended for a reason of the node's; the first one counts.
+    pub fn end(&self, reason: CloseReason) {
+        // An error: it was ended before.
+        self.gauge.ended.set(reason).ok();
     }
 
-    /// Resolves once when the connection was dismissed. One waiter: the session.
-    pub async fn dismissed(&self) {
-        self.gauge.dismissed.notified().await;
+    /// Resolves with the reason when the connection is to end.
+    pub async fn ended(&self) -> CloseReason {
+        *self.gauge.ended.wait().await
+    }
+
+    /// Has the session ask again whether its user may be where it is.
+    pub fn review(&self) {
+        self.gauge.reviewed.notify_one();
+    }
+
+    /// Resolves once after [`Self::review`]. One waiter: the session.
+    pub async fn reviewed(&self) {
+        self.gauge.reviewed.notified().await;
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.

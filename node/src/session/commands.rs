@@ -1,15 +1,14 @@
-//! From a packet to its answer.
+//! Carrying out what was understood.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::auth::AuthFailure;
 use crate::chat::Asker;
-use crate::clock;
-use crate::dialect::{Dialect, DialectId, Malformed, Request, Terms};
+use crate::dialect::envelope::RequestId;
+use crate::dialect::{DialectId, DialectSet, Request, Terms};
 use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
 use crate::domain::id::{MessageId, RoomId};
@@ -19,112 +18,18 @@ use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
-use crate::domain::room::{NewRoom, RoomState};
+use crate::domain::room::{NewRoom, Reserved, RoomState};
 use crate::domain::topic::Topic;
-use crate::hub::AttachError;
-use crate::hub::outbox::{AckId, Outgoing};
-use crate::session::metrics::Metrics;
+use crate::domain::view::{View, Wanted};
+use crate::hub::{AttachError, Attached, ROSTER_USERS_MAX};
 use crate::session::rooms::Pull;
 use crate::session::{Session, limits};
-use crate::telemetry::traces::{Part, Span};
 
 /// How long a status waits for its user to be known to Redis.
 const REGISTRATION_MAX: Duration = Duration::from_secs(3);
 
 impl Session {
-    /// Carries out one event and answers it.
-    pub(super) async fn event(&mut self, packet: Box<str>, ack: Option<AckId>) {
-        let started = Instant::now();
-        let decoded = self.parts.dialects.decode(&self.peer.namespace, &packet);
-        drop(packet); // it may hold megabytes, and what it asks for takes its time
-        let (dialect, event, result) = match decoded {
-            Ok(request) => {
-                let (dialect, event) = (request.dialect, Arc::clone(&request.event));
-                self.trace(&request.command);
-                self.stand(dialect).await;
-                let result = self.limited(request).await;
-                (dialect, Some(event), result)
-            }
-            Err(Malformed { dialect, event, refusal }) => {
-                let dialect = dialect.unwrap_or(self.dialect);
-                let limit = self.take_event(dialect);
-                (dialect, event, Err(limit.err().unwrap_or(refusal)))
-            }
-        };
-        let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
-        self.parts.metrics.counted(&label, result.as_ref().err(), started.elapsed());
-        let parts = Arc::clone(&self.parts);
-        let dialect = parts.dialects.get(dialect);
-        match result {
-            Ok(reply) => self.answer(dialect, &label, &reply, ack),
-            Err(refusal) => {
-                self.span.failed(refusal.code());
-                self.refuse(dialect, event.as_deref(), &refusal, ack);
-            }
-        }
-        self.span = Span::default();
-    }
-
-    /// Begins the trace of a message.
-    fn trace(&mut self, command: &Command) {
-        if let Command::Send(draft) = command {
-            self.span = Span::begin(Part::Receive);
-            self.span.tell("messaging.destination.name", &draft.room);
-            self.span.tell("messaging.client.id", self.peer.conn);
-        }
-    }
-
-    /// Carries out what the CONNECT asked for. Its refusal is an event: the connection lives.
-    pub(super) async fn greet(&mut self, greeting: Request) {
-        let started = Instant::now();
-        let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
-        let result = self.limited(greeting).await;
-        self.parts.metrics.counted(&event, result.as_ref().err(), started.elapsed());
-        let parts = Arc::clone(&self.parts);
-        let dialect = parts.dialects.get(dialect);
-        match result {
-            Ok(reply) => self.answer(dialect, &event, &reply, None),
-            Err(refusal) => self.refuse(dialect, Some(&event), &refusal, None),
-        }
-    }
-
-    /// An event that the gateway did not keep; its client is told so.
-    pub(super) fn turned_away(&self, refusal: &Refusal, ack: Option<AckId>) {
-        self.parts.metrics.counted(Metrics::OTHER, Some(refusal), Duration::ZERO);
-        self.refuse(self.parts.dialects.get(self.dialect), None, refusal, ack);
-    }
-
-    fn answer(&self, dialect: &Dialect, event: &str, reply: &Reply, ack: Option<AckId>) {
-        let answer = dialect.reply(event, reply);
-        if let Some(id) = ack {
-            self.push(Outgoing::Ack { id, payload: answer.ack });
-        }
-        for frame in answer.events {
-            self.push(Outgoing::Event(frame));
-        }
-    }
-
-    /// A refusal goes to the acknowledgement if there is one, else it is an event; never both.
-    pub(super) fn refuse(
-        &self,
-        dialect: &Dialect,
-        event: Option<&str>,
-        refusal: &Refusal,
-        ack: Option<AckId>,
-    ) {
-        let outgoing = match ack {
-            Some(id) => Outgoing::Ack { id, payload: dialect.refusal_ack(refusal) },
-            None => Outgoing::Event(dialect.refusal_event(event, refusal)),
-        };
-        self.push(outgoing);
-    }
-
-    fn take_event(&mut self, dialect: DialectId) -> Result<(), Refusal> {
-        let rates = self.parts.dialects.get(dialect).rates();
-        self.buckets.take_event(&self.parts.config, rates)
-    }
-
-    async fn limited(&mut self, request: Request) -> Result<Reply, Refusal> {
+    pub(super) async fn limited(&mut self, request: Request) -> Result<Reply, Refusal> {
         match &request.command {
             Command::Join { .. } | Command::Leave { .. } => {
                 self.buckets.take_join(&self.parts.config)?;
@@ -140,6 +45,7 @@ impl Session {
             | Command::Appear
             | Command::Vanish
             | Command::Renew
+            | Command::Stats
             | Command::ListUsers
             | Command::Disconnect { .. }
             | Command::Authenticate { .. } => self.take_event(request.dialect)?,
@@ -148,9 +54,9 @@ impl Session {
     }
 
     async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
-        let Request { dialect, event: _, terms, claims, command } = request;
+        let Request { dialect, event: _, terms, request, claims, command } = request;
         let (actor, command) = match (&self.identity, command) {
-            (_, Command::Authenticate { token }) => return self.authenticate(&token, &claims),
+            (_, Command::Authenticate { token }) => return self.authenticate(&token, claims).await,
             (None, _) => return Err(Refusal::AuthRequired),
             (Some(identity), command) => {
                 claims.check(&identity.actor.participant)?;
@@ -172,10 +78,10 @@ impl Session {
                 self.parts.chat.create_room(self.asker(&actor, None), new).await
             }
             Command::Leave { room } => self.leave_room(&actor, room).await,
-            Command::Send(draft) => self.send(dialect, &actor, draft).await,
+            Command::Send(draft) => self.send(dialect, &actor, draft, request).await,
             Command::Close { room, reason } => self.close(&actor, room, reason).await,
-            Command::History { room, limit, offset } => {
-                self.parts.chat.history(room, limit, offset).await
+            Command::History { room, limit, offset, before } => {
+                self.parts.chat.history(room, (limit, offset), before).await
             }
             Command::Users { room } => self.parts.chat.users(&actor, room).await,
             Command::MarkRead { message } => self.mark_read(&actor, message),
@@ -185,8 +91,11 @@ impl Session {
             Command::Vanish => self.vanish(dialect, &actor).await,
             Command::Renew => {
                 let limit = self.status_limit(dialect);
-                self.parts.chat.renew(self.asker(&actor, limit)).await
+                let reply = self.parts.chat.renew(self.asker(&actor, limit)).await?;
+                self.parts.hub.directory().saw(actor.id());
+                Ok(reply)
             }
+            Command::Stats => self.watch_stats(dialect, &actor).await,
             Command::ListUsers => self.list_users(dialect, &actor).await,
             Command::Disconnect { user } => self.parts.chat.disconnect(&actor, user).await,
             Command::Authenticate { .. } => Err(Refusal::AuthRequired), // answered above
@@ -221,23 +130,38 @@ impl Session {
     pub(super) fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
         // Only who is limited needs to know whether the user is elsewhere too.
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
-        Asker { actor, conn: self.peer.conn, is_spread, limit, trace: self.span.parent() }
+        Asker {
+            actor,
+            conn: self.peer.conn,
+            is_spread,
+            limit,
+            trace: self.span.parent(),
+            request: None,
+        }
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.
-    fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
-        let verified = self.parts.auth.verify(token, clock::now()).inspect_err(AuthFailure::count);
-        let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
+    /// The token's name stands above the one beside it.
+    async fn authenticate(&mut self, token: &Token, mut claims: Claims) -> Result<Reply, Refusal> {
+        let verified = self.parts.auth.verify_patiently(token).await;
+        let verified = verified.and_then(|it| self.parts.unless_revoked(it));
+        let outcome = verified.as_ref().err().map_or("authenticated", |it| it.as_str());
+        self.auditor.authenticated(verified.as_ref().ok().or(self.identity.as_ref()), outcome);
+        let mut identity = verified.map_err(AuthFailure::counted)?;
         let known = self.identity.as_ref().map(|it| &it.actor.participant);
         let user = &mut identity.actor.participant;
         if known.is_some_and(|it| it.id != user.id) {
             return Err(Refusal::AccessDenied);
         }
+        let name = claims.name.take();
         claims.check(user)?;
         user.name_if_unnamed(known.map(|it| &*it.name));
-        user.name_if_unnamed(claims.name.as_deref());
+        user.name_if_unnamed(name.as_deref());
         let user = user.clone();
         self.guard.extend(identity.expires_at);
+        // The former hold first: it is known by its connection too.
+        self.hold = None;
+        self.hold = Some(self.parts.hold(&identity, &self.peer));
         let is_first = self.identity.replace(identity).is_none();
         self.peer.known.store(true, Ordering::Relaxed);
         if is_first {
@@ -258,7 +182,7 @@ impl Session {
             let reason = format!("at most {rooms_max} rooms a connection");
             return Err(Refusal::invalid(reason));
         }
-        if room == RoomId::lobby() {
+        if let Some(Reserved::Lobby | Reserved::Newsroom) = Reserved::of(&room) {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
@@ -267,32 +191,48 @@ impl Session {
             return Err(Refusal::RoomClosed);
         }
         let topic = Topic::Room(room.clone());
-        let Some(listener) = self.rooms.listener(dialect, &self.peer.outbox) else {
+        let heard_in = DialectSet::of(dialect);
+        let Some(listener) = self.rooms.listener(heard_in, &self.peer.outbox) else {
             return Err(Refusal::AuthRequired);
         };
-        match self.parts.hub.attach(&topic, listener, since).await {
-            Ok(attached) => {
-                if terms.leaves_others {
-                    for other in self.rooms.others(&room, dialect) {
-                        self.leave_room(actor, other).await?;
-                    }
-                }
-                self.rooms.enter(&room, dialect);
-                Ok(Reply::Joined {
-                    room: admitted.card,
-                    position: attached.position,
-                    resumed: attached.resumed,
-                    missed: attached.missed,
-                    members: attached.members,
-                })
-            }
-            Err(AttachError::NoSuchRoom) => Err(Refusal::RoomNotFound),
-            Err(AttachError::Ending) => Err(Refusal::Unavailable(Outcome::Refused)),
-            Err(AttachError::Failed(error)) => {
-                tracing::debug!(%error, "a room could not be joined");
-                Err(Refusal::Unavailable(Outcome::Refused))
+        let attached = self.parts.hub.attach(&topic, listener, since).await.map_err(refused)?;
+        let view = self.view(terms.wanted, actor, &room, &attached).await?;
+        if terms.leaves_others {
+            for other in self.rooms.others(&room, dialect) {
+                self.leave_room(actor, other).await?;
             }
         }
+        let is_admitted = admitted.head.is_none_or(|it| attached.position <= it);
+        self.rooms.enter(&room, dialect, is_admitted);
+        let members = self.members(actor, &room, attached.members).await;
+        let Attached { position, resumed, missed, members: _ } = attached;
+        let room = admitted.card;
+        Ok(Reply::Joined { room, position, resumed, missed, members, view })
+    }
+
+    /// What the joiner of a room is shown. What it missed since a place of its own follows as
+    /// events, so the messages are not shown then.
+    async fn view(
+        &self,
+        wanted: Wanted,
+        actor: &Actor,
+        room: &RoomId,
+        attached: &Attached,
+    ) -> Result<View, Refusal> {
+        let wanted = Wanted { messages: wanted.messages && !attached.resumed, ..wanted };
+        let view = self.parts.chat.view(actor, room, attached.position, wanted).await;
+        if view.is_err() && !self.rooms.has(room) {
+            self.parts.hub.detach(&Topic::Room(room.clone()), self.peer.conn).await;
+        }
+        view
+    }
+
+    /// How many users are in a room: of one so full that this node knows only a part, Redis says.
+    async fn members(&self, actor: &Actor, room: &RoomId, known: u64) -> u64 {
+        if known < ROSTER_USERS_MAX as u64 {
+            return known;
+        }
+        self.parts.chat.count(actor, room).await.unwrap_or(known)
     }
 
     /// Some dialects ask for no more than the right to join.
@@ -323,10 +263,14 @@ impl Session {
         dialect: DialectId,
         actor: &Actor,
         draft: Draft,
+        request: Option<RequestId>,
     ) -> Result<Reply, Refusal> {
         let rates = self.parts.dialects.get(dialect).rates();
         let asker = self.asker(actor, limits::messages(&self.parts.config, rates));
-        self.parts.chat.send(asker, draft).await
+        // Only who can recognise a repeat hears which request its own message came from.
+        let request = request.filter(|_| draft.client_message_id.is_some());
+        let request = request.as_ref().map(RequestId::as_json);
+        self.parts.chat.send(Asker { request, ..asker }, draft).await
     }
 
     async fn close(
@@ -363,6 +307,18 @@ impl Session {
         for room in self.rooms.typing() {
             let asker = self.asker(&identity.actor, None);
             self.parts.chat.tell_typing(asker, &room, false);
+        }
+    }
+}
+
+/// Why a room could not be joined.
+fn refused(error: AttachError) -> Refusal {
+    match error {
+        AttachError::NoSuchRoom => Refusal::RoomNotFound,
+        AttachError::Ending => Refusal::Unavailable(Outcome::Refused),
+        AttachError::Failed(error) => {
+            tracing::debug!(%error, "a room could not be joined");
+            Refusal::Unavailable(Outcome::Refused)
         }
     }
 }

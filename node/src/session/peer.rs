@@ -1,17 +1,19 @@
 //! What a gateway hands over when a client has connected to a namespace.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::auth::Identity;
+use crate::dialect::Venue;
+use crate::dialect::envelope::RequestId;
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
 use crate::hub::outbox::{AckId, Outbox};
 use crate::secret::Secret;
+use crate::telemetry::audit::Caller;
 
 /// Events that may wait for their turn; the next one is refused as too frequent.
 pub const INBOX_EVENTS_MAX: usize = 256;
@@ -19,12 +21,13 @@ pub const INBOX_EVENTS_MAX: usize = 256;
 /// Room of the node for a large event, given back when it is dropped; ordinary ones hold none.
 pub type Held = Option<OwnedSemaphorePermit>;
 
-/// One event as it came: the text of the JSON array `["name", …arguments]`, not yet checked.
+/// One event as it came: the text of the JSON array `["name", …arguments]`, or of an envelope,
+/// not yet checked.
 #[derive(Debug)]
 pub enum Inbound {
     /// An event.
     Event {
-        /// The packet's JSON array.
+        /// The packet's JSON.
         packet: Box<str>,
         /// Where the answer goes, if the client wants one.
         ack: Option<AckId>,
@@ -38,22 +41,24 @@ pub enum Inbound {
         refusal: Refusal,
         /// Where the refusal goes, if the client wants one.
         ack: Option<AckId>,
+        /// The client's own id of what it asked, if it gave one.
+        request: Option<RequestId>,
     },
 }
 
-/// One namespace of one connection.
+/// One namespace of one connection, or a connection of its own.
 #[derive(Debug)]
 pub struct Peer {
     /// Its number on this node.
     pub conn: ConnId,
     /// The client's own Socket.IO id. It goes to its owner alone: it opens a polling session.
     pub socket: String,
-    /// The namespace, with its slash.
-    pub namespace: Arc<str>,
+    /// Where it connected.
+    pub venue: Venue,
     /// The transport's name in metrics.
     pub transport: &'static str,
-    /// Where the client is, behind trusted proxies.
-    pub address: IpAddr,
+    /// Who is at the other end.
+    pub caller: Arc<Caller>,
     /// Who it is; `None` until it has shown a token.
     pub identity: Option<Identity>,
     /// Whether it has shown who it is, now or later: set by the session, and the gateway takes

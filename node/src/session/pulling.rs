@@ -1,10 +1,12 @@
 //! Between commands: what the rooms of a client that catches up have for it, page by page.
 
+use crate::domain::close::CloseReason;
 use crate::domain::id::RoomId;
 use crate::domain::refusal::Refusal;
 use crate::domain::topic::Topic;
 use crate::hub::{AttachError, Progress};
 use crate::session::Session;
+use crate::session::packets::Asking;
 use crate::session::rooms::Pull;
 
 impl Session {
@@ -33,11 +35,19 @@ impl Session {
     }
 
     pub(super) async fn pull_user(&mut self, topic: &Topic) -> Progress {
-        let dialect = self.rooms.user_dialect(topic);
-        let Some(listener) = dialect.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
+        let dialects = self.rooms.user_dialects(topic);
+        let Some(listener) = dialects.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
         else {
             return Progress::Gone;
         };
+        match self.parts.chat.is_banned(&listener.user).await {
+            Ok(false) => (),
+            Ok(true) => {
+                self.peer.outbox.end(CloseReason::Dismissed);
+                return Progress::Gone;
+            }
+            Err(_unavailable) => return Progress::Later,
+        }
         match self.parts.hub.attach(topic, listener, None).await {
             Ok(_) => {
                 let progress = self.parts.hub.next(topic, self.peer.conn).await;
@@ -54,6 +64,6 @@ impl Session {
         let dialect = self.rooms.dialect_of(&room).unwrap_or(self.dialect);
         self.rooms.exit(&room);
         self.parts.hub.detach(&Topic::Room(room), self.peer.conn).await;
-        self.refuse(self.parts.dialects.get(dialect), None, refusal, None);
+        self.refuse(self.parts.dialects.get(dialect), None, refusal, &Asking::default());
     }
 }

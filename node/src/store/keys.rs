@@ -129,9 +129,30 @@ impl Keys {
         self.of_room(room, "o")
     }
 
-    /// HASH: user → until when nothing is taken from the user.
+    /// HASH: user → until when the user is muted and banned in the room.
     pub(crate) fn bars(&self, room: &RoomId) -> String {
         self.of_room(room, "bar")
+    }
+
+    /// HASH: user → until when the user is muted and banned everywhere. One a shard.
+    pub(crate) fn bars_everywhere(&self) -> String {
+        self.of_shard("bars")
+    }
+
+    /// STREAM: where entries were stored, in order. One a shard.
+    pub(crate) fn feed(&self) -> String {
+        self.of_shard("feed")
+    }
+
+    /// HASH: seq → the record that takes a redacted one's place; `e<seq>` → its newest edit.
+    pub(crate) fn redacted(&self, room: &RoomId) -> String {
+        self.of_room(room, "x")
+    }
+
+    /// STRING: what came of a request to the server API, by a hash of its idempotency key.
+    pub(crate) fn request(&self, hash: u128) -> String {
+        let partition = Partition::nth((hash >> 64) as u64);
+        format!("{}:{partition}:req:{hash:032x}", self.prefix)
     }
 
     /// HASH: user → what the user is to the room.
@@ -142,6 +163,27 @@ impl Keys {
     /// ZSET: rooms of a partition that were made, in the order of their ids.
     pub(crate) fn rooms(&self, partition: Partition) -> String {
         format!("{}:{partition}:rooms", self.prefix)
+    }
+
+    /// SET: rooms of a partition that are open and have a user in them.
+    pub(crate) fn active_rooms(&self, partition: Partition) -> String {
+        format!("{}:{partition}:active", self.prefix)
+    }
+
+    /// STRING: how many users of a partition are not seen as offline.
+    pub(crate) fn online_count(&self, partition: Partition) -> String {
+        format!("{}:{partition}:online", self.prefix)
+    }
+
+    /// ZSET: who is listed as online, by when they were seen last. Only the lobby's partition has
+    /// one.
+    pub(crate) fn listed(&self, partition: Partition) -> String {
+        format!("{}:{partition}:listed", self.prefix)
+    }
+
+    /// STRING: there while a room's news was told within the last second.
+    pub(crate) fn news(&self, room: &RoomId) -> String {
+        self.of_room(room, "news")
     }
 
     /// SET: what a life has entered in a partition, to reap.
@@ -157,8 +199,12 @@ impl Keys {
     /// HASH: user → number of nodes, version, status, last seen.
     pub(crate) fn user_bucket(&self, user: &UserId) -> String {
         // The number of buckets is a multiple of the number of partitions: a bucket has one tag.
-        let bucket = xxh3_64(user.as_str().as_bytes()) % USER_BUCKETS;
-        format!("{}:{}:ub:{bucket}", self.prefix, Partition::of_user(user))
+        self.bucket(xxh3_64(user.as_str().as_bytes()) % USER_BUCKETS)
+    }
+
+    /// One of the [`USER_BUCKETS`].
+    pub(crate) fn bucket(&self, number: u64) -> String {
+        format!("{}:{}:ub:{number}", self.prefix, Partition::nth(number))
     }
 
     /// STRING: nodes that hear a user's topic.
@@ -169,6 +215,16 @@ impl Keys {
     /// LIST: times of the last uses of a user's limit.
     pub(crate) fn limit(&self, user: &UserId, what: &str) -> String {
         format!("{}:{}:rl:{user}:{what}", self.prefix, Partition::of_user(user))
+    }
+
+    /// STREAM: audit records. One a shard.
+    pub(crate) fn audit(&self) -> String {
+        self.of_shard("audit")
+    }
+
+    /// ZSET: revoked token or user → when. One a shard.
+    pub(crate) fn revoked(&self) -> String {
+        self.of_shard("rv")
     }
 
     /// HASH: node name → index and the time of its allocation.
@@ -270,6 +326,7 @@ mod tests {
                 .replace("ROOM", "<room>")
                 .replace("USER", "<user>")
                 .replace("WHAT", "<what>")
+                .replace(&format!("{:032x}", 7), "<hash>")
                 .replace("1.2", "<life>")
                 .replace("in:7", "in:<index>");
             (shape, kind)
@@ -287,12 +344,22 @@ mod tests {
                 (keys.roster(&room), "HASH"),
                 (keys.bars(&room), "HASH"),
                 (keys.members(&room), "HASH"),
+                (keys.redacted(&room), "HASH"),
+                (keys.bars_everywhere(), "HASH"),
+                (keys.feed(), "STREAM"),
+                (keys.request(7), "STRING"),
                 (keys.rooms(of_room), "ZSET"),
+                (keys.active_rooms(of_room), "SET"),
+                (keys.online_count(of_user), "STRING"),
+                (keys.listed(of_room), "ZSET"),
+                (keys.news(&room), "STRING"),
                 (keys.life_rooms(of_room, life), "SET"),
                 (keys.life_users(of_user, life), "SET"),
                 (bucket.clone(), "HASH"),
                 (keys.user_interest(&user), "STRING"),
                 (keys.limit(&user, "WHAT"), "LIST"),
+                (keys.revoked(), "ZSET"),
+                (keys.audit(), "STREAM"),
                 (keys.nodes(), "HASH"),
                 (keys.control(), "HASH"),
                 (keys.inbox(7), "channel"),

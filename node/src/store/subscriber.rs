@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::domain::id::NodeLife;
+use crate::domain::revoked::Revocation;
+use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::store::client::COMMAND_TIMEOUT;
 use crate::store::codec::{Frame, decode_frame};
@@ -145,10 +147,23 @@ impl Subscriber {
         if frame.beat != 0 {
             self.heard.send_replace(Heard { beat: frame.beat, at: Instant::now() });
         }
+        self.end_tokens(frame.revoked);
         self.deliver(frame.arrivals);
         if is_missing {
             debug!(inbox.count = frame.count, "frames are missing; repairing from the logs");
             self.resync();
+        }
+    }
+
+    fn end_tokens(&self, revoked: Vec<Revocation>) {
+        for revocation in revoked {
+            match self.arrivals.revoked.try_send(revocation) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => (),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    warn!("many tokens are revoked at once; reading which");
+                    self.resync();
+                }
+            }
         }
     }
 
@@ -158,11 +173,12 @@ impl Subscriber {
         for arrival in arrivals {
             let hash = match &arrival {
                 Arrival::Entry(entry) => Topic::Room(entry.room.clone()).hash64(),
-                Arrival::Signal(topic, _) => topic.hash64(),
-                Arrival::Presence(_) => {
+                // Each keeper has some of the users whom news and presence concern.
+                Arrival::Presence(_) | Arrival::Signal(_, Signal::News(_)) => {
                     mails.iter_mut().for_each(|mail| mail.push(arrival.clone()));
                     continue;
                 }
+                Arrival::Signal(topic, _) => topic.hash64(),
             };
             let keeper = usize::try_from(hash % keepers.len().max(1) as u64).unwrap_or_default();
             if let Some(mail) = mails.get_mut(keeper) {
@@ -198,7 +214,13 @@ mod tests {
         let found: Vec<bool> = frames
             .iter()
             .map(|&(generation, count, beat)| {
-                place.advance(&Frame { generation, count, beat, arrivals: Vec::new() })
+                place.advance(&Frame {
+                    generation,
+                    count,
+                    beat,
+                    arrivals: Vec::new(),
+                    revoked: Vec::new(),
+                })
             })
             .collect();
         assert_eq!(found, missing, "{frames:?}");

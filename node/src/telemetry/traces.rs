@@ -79,7 +79,7 @@ impl Config {
             problems.push("OTEL_EXPORTER_OTLP_TIMEOUT: write milliseconds".to_owned());
             None
         });
-        let timeout = timeout.map_or(Self::default().timeout, Duration::from_millis);
+        let timeout = timeout.map_or_else(|| Self::default().timeout, Duration::from_millis);
         Self { is_on: is_on && !is_disabled, timeout }
     }
 }

@@ -7,7 +7,7 @@ import { after, afterEach, before, test } from "node:test";
 import { Cluster } from "../js/cluster.js";
 import { SECRET, Window, launch } from "./window.js";
 
-const DIALECTS = ["conversation", "case", "desk", "ticket"];
+const DIALECTS = ["conversation", "case", "desk", "ticket", "flow"];
 const PNG = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
 
 let cluster;

@@ -10,6 +10,7 @@
 
 mod admission;
 mod endings;
+mod envelopes;
 mod figures;
 mod handshake;
 mod official;

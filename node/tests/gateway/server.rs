@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use parlance::auth::{AuthFailure, Identity};
-use parlance::dialect::Frame;
+use parlance::dialect::{Frame, Venue};
 use parlance::domain::command::Token;
 use parlance::domain::id::UserId;
+use parlance::domain::refusal::Refusal;
 use parlance::domain::role::{Actor, Participant, Role};
 use parlance::domain::time::Timestamp;
 use parlance::gateway::config::Config;
@@ -16,6 +17,7 @@ use parlance::gateway::{Behind, Gateway};
 use parlance::hub::outbox::Outgoing;
 use parlance::lifecycle::Lifecycle;
 use parlance::session::peer::{Inbound, Peer};
+use parlance::telemetry::audit::Audit;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
@@ -47,14 +49,25 @@ impl Server {
         tune(&mut config);
         let lifecycle = Lifecycle::default();
         let tasks = lifecycle.clone();
+        let (audit, _records) = Audit::new();
         let behind = Behind {
-            namespaces: vec!["/".into(), "/conversation".into()],
+            audit,
+            venues: vec![
+                Venue::Namespace("/".into()),
+                Venue::Namespace("/conversation".into()),
+                Venue::Path("/ws".into()),
+                Venue::Path("/page".into()),
+            ],
             cookies: vec!["access_token".to_owned()],
             authenticate: Arc::new(|shown| {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
                 tokens.find_map(Option::as_ref).map(identify).transpose()
             }),
-            open: Arc::new(move |peer| {
+            open: Arc::new(move |peer: Peer| {
+                let needs_token = peer.venue == Venue::Namespace("/conversation".into());
+                if peer.identity.is_none() && needs_token {
+                    return Err(Refusal::AuthRequired);
+                }
                 tasks.spawn("session", session(peer));
                 Ok(())
             }),
@@ -84,9 +97,10 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
         return Err(AuthFailure::Invalid);
     }
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
-    Ok(Identity { actor, expires_at: Timestamp(u64::MAX) })
+    Ok(Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None })
 }
 
 /// An event with a payload that is JSON already.
@@ -108,7 +122,7 @@ pub(crate) async fn echo(mut peer: Peer) {
                 (packet.len().to_string(), ack)
             }
             Inbound::Event { packet, ack, held: _ } => (packet.into_string(), ack),
-            Inbound::Refused { refusal, ack } => (format!("{:?}", refusal.code()), ack),
+            Inbound::Refused { refusal, ack, .. } => (format!("{:?}", refusal.code()), ack),
         };
         let outgoing = match ack {
             Some(id) => {

@@ -46,7 +46,7 @@ async fn strangers_send_little_on_either_lane() {
         client.next().await.unwrap();
         client.next().await.unwrap();
         client.send_bytes(&head(80_000)).await;
-        client.try_send_bytes(&[b'x'; 80_000]).await;
+        client.try_send_bytes(&vec![b'x'; 80_000]).await;
         let code = (lane == Lane::Lean).then_some(1009);
         assert_eq!(client.close_code().await, code);
         server.sessions(0, Duration::from_secs(5)).await;

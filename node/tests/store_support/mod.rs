@@ -222,7 +222,11 @@ impl Node {
     pub(crate) async fn start_with_mailbox(config: &Config, mails_max: usize) -> Self {
         let (keeper, mail) = mpsc::channel(mails_max);
         let (resync_sender, resync) = watch::channel(0);
-        let arrivals = Arrivals { keepers: Arc::from([keeper]), resync: resync_sender };
+        let arrivals = Arrivals {
+            keepers: Arc::from([keeper]),
+            resync: resync_sender,
+            revoked: mpsc::channel(100).0,
+        };
         let lifecycle = Lifecycle::default();
         let store = timeout(PATIENCE, connect(config, arrivals, lifecycle.clone()))
             .await
@@ -294,7 +298,7 @@ pub(crate) fn user(name: &str) -> UserId {
 }
 
 pub(crate) fn participant(name: &str) -> Participant {
-    Participant { id: user(name), name: name.to_owned(), role: Role::User }
+    Participant { id: user(name), name: name.to_owned(), role: Role::User, full_name: None }
 }
 
 /// A message of `sender`; `name` is its `clientMessageId`.
@@ -313,18 +317,12 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
             client_message_id,
             attachments: Vec::new(),
         }),
+        redacts: None,
     }
 }
 
 pub(crate) fn event(room: &RoomId, event: Event) -> Append {
-    Append {
-        room: room.clone(),
-        sender: None,
-        client_message_id: None,
-        origin: None,
-        trace: None,
-        event,
-    }
+    Append::of_application(room, event)
 }
 
 /// The text of a message's entry.

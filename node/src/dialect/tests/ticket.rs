@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::dialect::deed::Deed;
-use crate::dialect::tests::telling::{answered, entry, id, message, room, told_by, user};
+use crate::dialect::tests::samples::{entry, id, message, room, user};
+use crate::dialect::tests::telling::{answered, told_by};
 use crate::dialect::{Dialect, Dialects};
 use crate::domain::event::Event;
 use crate::domain::notice::Notice;
@@ -33,7 +34,9 @@ fn every_event_of_a_client_is_understood_also_beside_conversations() {
         r#"["send_message",{"ticketId":"1","message":"a <b>","attachments":[]}]"#,
         r#"Send(Draft { room: 1, text: "a <b>", kind: "text", client_message_id: None, uploads: [] })"#,
     );
-    let page = |limit, offset| format!("History {{ room: 1, limit: {limit}, offset: {offset} }}");
+    let page = |limit, offset| {
+        format!("History {{ room: 1, limit: {limit}, offset: {offset}, before: None }}")
+    };
     check(r#"["get_messages",{"ticketId":"1"}]"#, &page(50, 0));
     check(r#"["get_messages",{"ticketId":"1","limit":20,"offset":40}]"#, &page(20, 40));
     check(r#"["get_messages",{"ticketId":"1","limit":9007199254740991}]"#, &page(100, 0));

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tracing::debug;
 
 use crate::domain::close::CloseReason;
+use crate::domain::refusal::Refusal;
 use crate::gateway::drain;
 use crate::gateway::intake::Flooded;
 use crate::gateway::link::CONNECTS_MAX;
@@ -27,7 +28,7 @@ use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
 use crate::gateway::websocket::heart::{Due, Heart};
 use crate::gateway::websocket::output::Output;
 use crate::gateway::websocket::space::{Space, new_id};
-use crate::gateway::websocket::{Lane, Visitor};
+use crate::gateway::websocket::{Lane, Speech, Visitor};
 use crate::session::peer::Held;
 
 /// Bytes read at once.
@@ -105,15 +106,15 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     pub(super) spaces: Vec<Space>,
     pub(super) output: Output,
-    lane: Arc<Lane>,
-    visitor: Visitor,
+    pub(super) lane: Arc<Lane>,
+    pub(super) visitor: Visitor,
     decoder: Decoder,
     /// Room for the packet that is under way, if it is a large one.
     held: Held,
     is_known: bool,
     /// Namespaces asked for, granted or not.
     connects: usize,
-    heart: Heart,
+    pub(super) heart: Heart,
     signal: Pin<Box<dyn Future<Output = Signal> + Send>>,
 }
 
@@ -151,10 +152,15 @@ impl Connection {
 
     /// Serves the connection to its end. `read` came along with the request.
     pub(super) async fn run(mut self: Box<Self>, read: Bytes) {
-        let packet_bytes = self.lane.inside.uploads.packet_bytes_max(true);
-        let open = packet::open(&new_id(), self.lane.heartbeat, packet_bytes);
-        self.output.reply(&open);
-        let taken = self.take(&read);
+        let begun = match self.visitor.speech.clone() {
+            Speech::Packets => {
+                let packet_bytes = self.lane.inside.uploads.packet_bytes_max(true);
+                self.output.reply(&packet::open(&new_id(), self.lane.heartbeat, packet_bytes));
+                Ok(())
+            }
+            Speech::Envelopes(served) => self.begin(&served),
+        };
+        let taken = begun.and_then(|()| self.take(&read));
         drop(read); // it keeps all of hyper's buffer
         let end = match taken {
             Ok(()) => poll_fn(|cx| self.poll_end(cx)).await,
@@ -205,7 +211,10 @@ impl Connection {
         }
         while let Poll::Ready(due) = self.heart.poll_due(cx) {
             match due {
-                Due::Ping => self.output.reply(packet::PING),
+                Due::Ping => match self.visitor.speech {
+                    Speech::Packets => self.output.reply(packet::PING),
+                    Speech::Envelopes(_) => self.output.ping(),
+                },
                 Due::Missed => return Poll::Ready(End::Gone(CloseReason::HeartbeatMissed)),
                 Due::NoNamespace => return Poll::Ready(End::Broken(CloseCode::Policy)),
             }
@@ -238,10 +247,16 @@ impl Connection {
                 self.decoder.allow(self.lane.inside.uploads.packet_bytes_max(true));
             }
             match self.decoder.decode(&mut bytes)? {
-                Some(Heard::Text(text)) => self.obey(&text)?,
+                Some(Heard::Text(text)) => match self.visitor.speech {
+                    Speech::Packets => self.obey(&text)?,
+                    Speech::Envelopes(_) => self.hear(&text)?,
+                },
                 Some(Heard::Ping(payload)) => self.output.pong(&payload),
+                Some(Heard::Pong) => match self.visitor.speech {
+                    Speech::Packets => {} // to none of ours
+                    Speech::Envelopes(_) => self.heart.pong(),
+                },
                 Some(Heard::Dropped(start)) => self.turn_away(&start)?,
-                Some(Heard::Pong) => {}
                 Some(Heard::Close(code)) => return Err(End::Closed(code)),
                 None => return self.make_room(),
             }
@@ -255,6 +270,9 @@ impl Connection {
         let pending = self.decoder.pending();
         if !uploads.is_large(pending.len()) {
             return Ok(());
+        }
+        if matches!(self.visitor.speech, Speech::Envelopes(_)) {
+            return Err(End::Broken(CloseCode::TooBig)); // no files come in envelopes
         }
         let head = packet::Head::parse(pending).ok_or(CloseCode::TooBig)?;
         if !uploads.takes_files(head.namespace, head.packet) {
@@ -270,7 +288,7 @@ impl Connection {
     /// Tells the client that a packet was not kept.
     fn turn_away(&self, start: &[u8]) -> Result<(), End> {
         let head = packet::Head::parse(start).ok_or(CloseCode::TooBig)?;
-        let space = self.spaces.iter().find(|it| *it.path == *head.namespace);
+        let space = self.spaces.iter().find(|it| it.is_namespace(head.namespace));
         if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
             intake.refuse(uploads::busy(), head.ack)?;
         }
@@ -290,12 +308,12 @@ impl Connection {
                 self.connect(namespace, payload)?;
             }
             Packet::Disconnect { namespace } => {
-                self.spaces.retain(|it| *it.path != *namespace);
+                self.spaces.retain(|it| !it.is_namespace(namespace));
                 self.heart.namespaces(self.spaces.len());
             }
             Packet::Event { namespace, ack, packet } => {
                 // A client that was refused may have sent events already; they go nowhere.
-                let space = self.spaces.iter().find(|it| *it.path == *namespace);
+                let space = self.spaces.iter().find(|it| it.is_namespace(namespace));
                 if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
                     intake.take(packet, ack, held)?;
                 }
@@ -307,16 +325,17 @@ impl Connection {
 
     /// Opens a namespace, or says why not. Events that come next find it open.
     fn connect(&mut self, namespace: &str, payload: Option<&str>) -> Result<(), End> {
-        let is_open = self.spaces.iter().any(|it| *it.path == *namespace);
+        let is_open = self.spaces.iter().any(|it| it.is_namespace(namespace));
         if is_open || NAMESPACE_BYTES_MAX < namespace.len() {
             return Err(End::Broken(CloseCode::Protocol));
         }
         let lane = Arc::clone(&self.lane);
-        let Some(served) = lane.namespaces.iter().find(|it| *it.path == *namespace) else {
+        let Some(served) = lane.namespace(namespace) else {
             self.output.reply(&packet::unknown_namespace(namespace));
             return Ok(());
         };
-        let greeted = lane.inside.identify(namespace, &self.visitor.credentials, payload);
+        let Visitor { caller, shown, .. } = &self.visitor;
+        let greeted = lane.inside.identify(caller, shown, payload);
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
         match opened {
@@ -327,6 +346,8 @@ impl Connection {
                 self.spaces.push(space);
                 self.heart.namespaces(self.spaces.len());
             }
+            // A refusal would stop the client, and this passes: it shall come back by itself.
+            Err(Refusal::Unavailable(_)) => return Err(End::Broken(CloseCode::TryLater)),
             Err(refusal) => self.output.reply(&packet::refused(namespace, &refusal)),
         }
         Ok(())
@@ -358,7 +379,7 @@ impl Connection {
         for (at, space) in self.spaces.iter_mut().enumerate() {
             while !space.is_over && self.output.has_room() {
                 match space.reader.poll_next(cx) {
-                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.path, &outgoing),
+                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.venue, &outgoing),
                     Poll::Ready(None) => {
                         space.is_over = true;
                         return Poll::Ready(at);

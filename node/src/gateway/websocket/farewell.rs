@@ -9,10 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::dialect::Venue;
 use crate::domain::close::{CloseReason, Ending};
 use crate::gateway::drain::FLUSH_MAX;
 use crate::gateway::packet;
 use crate::gateway::websocket::connection::{Connection, End};
+use crate::gateway::websocket::envelopes::close_code;
 use crate::gateway::websocket::frame::CloseCode;
 
 /// How long the client has to close after the last frame. A socket that is closed with something
@@ -28,7 +30,8 @@ impl Connection {
         }
         let last_words = async {
             match end {
-                End::Gone(_) | End::Asked(_, CloseReason::TooSlow | CloseReason::Gone) => {
+                End::Gone(_) => return Err(io::ErrorKind::NotConnected.into()),
+                End::Asked(_, reason) if reason.is_abrupt() => {
                     return Err(io::ErrorKind::NotConnected.into());
                 }
                 End::Asked(at, reason) => self.say_ready(at, reason),
@@ -54,11 +57,15 @@ impl Connection {
     fn say_ready(&mut self, at: usize, reason: CloseReason) {
         for space in &mut self.spaces {
             while let Some(outgoing) = space.reader.try_next() {
-                self.output.tell(&space.path, &outgoing);
+                self.output.tell(&space.venue, &outgoing);
             }
         }
-        if reason.ending() == Ending::Disconnect {
-            self.output.reply(&packet::disconnect(&self.spaces[at].path));
+        match (&self.spaces[at].venue, reason.ending()) {
+            (Venue::Path(_), _) => return self.output.close(close_code(reason)),
+            (Venue::Namespace(namespace), Ending::Disconnect) => {
+                self.output.reply(&packet::disconnect(namespace));
+            }
+            (Venue::Namespace(_), Ending::Transport) => {}
         }
         self.output.close(CloseCode::Policy);
     }

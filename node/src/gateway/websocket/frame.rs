@@ -40,6 +40,12 @@ pub(super) enum CloseCode {
     Policy,
     /// A message is longer than allowed.
     TooBig,
+    /// The node cannot judge the client now.
+    TryLater,
+    /// The client has to show a good token.
+    Unauthorized,
+    /// The client was put out and should stay away.
+    Dismissed,
 }
 
 impl CloseCode {
@@ -52,6 +58,10 @@ impl CloseCode {
             Self::NotUtf8 => 1007,
             Self::Policy => 1008,
             Self::TooBig => 1009,
+            Self::TryLater => 1013,
+            // Of the range for applications, after HTTP's 401 and 403.
+            Self::Unauthorized => 4401,
+            Self::Dismissed => 4403,
         }
     }
 }
@@ -65,7 +75,7 @@ pub(super) enum Heard {
     Dropped(Vec<u8>),
     /// To be answered by a pong with the same bytes.
     Ping(Vec<u8>),
-    /// An answer to a ping of frames; none was sent.
+    /// An answer to a ping of frames.
     Pong,
     /// The client closes, with this code.
     Close(Option<u16>),
@@ -208,7 +218,9 @@ impl Decoder {
             (BINARY, None) => return Err(CloseCode::Unsupported),
             _ => return Err(CloseCode::Protocol),
         }
-        let before = self.message.as_ref().map_or(0, Vec::len);
+        // Nothing more is kept of a message that is dropped, so only its frames are bounded.
+        let kept = self.message.as_ref().filter(|_| !self.is_dropped);
+        let before = kept.map_or(0, Vec::len);
         let fits = frame.len <= self.message_max.saturating_sub(before);
         if fits { Ok(()) } else { Err(CloseCode::TooBig) }
     }
@@ -261,6 +273,11 @@ fn closing(payload: &[u8]) -> Result<Option<u16>, CloseCode> {
 /// Appends a whole text message.
 pub(super) fn write_text(target: &mut Vec<u8>, text: &str) {
     write(target, TEXT, text.as_bytes());
+}
+
+/// Appends a ping.
+pub(super) fn write_ping(target: &mut Vec<u8>) {
+    write(target, PING, &[]);
 }
 
 /// Appends the answer to a ping with this payload.

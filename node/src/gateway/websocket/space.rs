@@ -1,4 +1,4 @@
-//! One namespace of one connection, as its gateway sees it.
+//! One namespace of one connection, or all of a connection with envelopes, as its gateway sees it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::dialect::Venue;
 use crate::domain::close::CloseReason;
 use crate::domain::refusal::Refusal;
 use crate::gateway::inside::{Greeted, Inside};
@@ -21,10 +22,10 @@ use crate::session::peer::Peer;
 /// What its session asks of the gateway.
 type Closing = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
 
-/// A namespace that is open.
+/// A session that is open.
 pub(super) struct Space {
-    /// Its path.
-    pub(super) path: Arc<str>,
+    /// Where it is.
+    pub(super) venue: Venue,
     /// What its session says.
     pub(super) reader: OutboxReader,
     /// Where its events go; `None`: it hears no more.
@@ -48,7 +49,7 @@ impl Space {
         visitor: &Visitor,
         greeted: Greeted,
     ) -> Result<(Self, String), Refusal> {
-        let (intake, inbox) = Intake::new(&served.path, &inside.uploads);
+        let (intake, inbox) = Intake::new(served.venue.name(), &inside.uploads);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let known = Arc::new(AtomicBool::new(greeted.identity.is_some()));
@@ -56,9 +57,9 @@ impl Space {
         (inside.open)(Peer {
             conn: inside.next_conn(),
             socket: socket.clone(),
-            namespace: Arc::clone(&served.path),
+            venue: served.venue.clone(),
             transport: "websocket",
-            address: visitor.address,
+            caller: Arc::clone(&visitor.caller),
             identity: greeted.identity,
             known: Arc::clone(&known),
             greeting: greeted.payload,
@@ -68,7 +69,7 @@ impl Space {
             closing,
         })?;
         let space = Self {
-            path: Arc::clone(&served.path),
+            venue: served.venue.clone(),
             reader,
             intake: Some(intake),
             is_over: false,
@@ -82,6 +83,12 @@ impl Space {
     /// Resolves when the session wants the connection to end. Not to be asked again afterwards.
     pub(super) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         self.closing.as_mut().poll(cx)
+    }
+
+    /// Whether it is the Socket.IO namespace `path`.
+    #[must_use]
+    pub(super) fn is_namespace(&self, path: &str) -> bool {
+        matches!(&self.venue, Venue::Namespace(own) if **own == *path)
     }
 
     /// Whether its client has shown who it is.

@@ -53,7 +53,8 @@ class Chat {
     this.#page = page;
     this.#messages.clear();
     this.#people.clear();
-    this.#link = new Link(dialect, me, {
+    const Way = dialect.path ? EnvelopeLink : Link;
+    this.#link = new Way(dialect, me, {
       packet: page.packet,
       heard: (kind, value) => this.#hears[kind](value),
       state: (state, detail) => {
@@ -170,6 +171,10 @@ class Chat {
     },
     people: ({ users }) => {
       if (this.#room) this.#people.list(users, this.#self);
+    },
+    inside: (inside) => {
+      this.#hears.history(inside);
+      this.#hears.people(inside);
     },
     reset: ({ room, position }) => {
       if (room !== this.#room) return;

@@ -15,7 +15,8 @@ class Messages {
 
   /** Someone else's message, or an own one that another window sent. */
   heard({ id, from, name, text, files, at }, isOwn) {
-    if (this.#byId.has(id)) return;
+    const known = this.#byId.get(id);
+    if (known) return this.#link(known, files);
     const item = this.#item({ from: name || from, text, files }, isOwn);
     this.#name(item, id);
     this.#place(item, at);
@@ -81,11 +82,19 @@ class Messages {
     const head = element("p", "by");
     const time = element("time");
     head.append(element("b", "", isOwn ? `${from} (you)` : from), time);
-    const item = { node, time, mark: element("span", "mark") };
+    const item = { node, time, mark: element("span", "mark"), files: fileList(files ?? []) };
     node.append(head, element("p", "text", text));
-    if (files?.length) node.append(fileList(files));
+    if (files?.length) node.append(item.files);
     if (isOwn) node.append(item.mark);
     return item;
+  }
+
+  /** A draft's files become links once its message is heard. */
+  #link(item, files) {
+    if (!files?.length) return;
+    const links = fileList(files);
+    item.files.replaceWith(links);
+    item.files = links;
   }
 
   #name(item, id) {
