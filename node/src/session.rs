@@ -107,17 +107,18 @@ impl Sessions {
 
     /// Serves a peer until its client is gone or the session closes it: the gateway calls this
     /// once, before the client's CONNECT is answered, and then feeds the peer's inbox. Never
-    /// blocks; the session runs as a task of its own.
+    /// blocks; the session runs as a task of its own. Returns the name of the dialect that is expected.
     ///
     /// # Errors
     /// The CONNECT does not say what its dialect asks for, contradicts the token, or has none where
     /// its dialect wants one at once.
-    pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
+    pub fn open(&self, peer: Peer) -> Result<Arc<str>, Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
         let auditor = Auditor::new(self.parts.audit.clone(), Arc::clone(&peer.caller));
         let session = Session::new(Arc::clone(&self.parts), peer, auditor)?;
+        let dialect = Arc::clone(self.parts.dialects.get(session.dialect).name());
         self.lifecycle.spawn("session", session.run().instrument(span));
-        Ok(())
+        Ok(dialect)
     }
 }
 

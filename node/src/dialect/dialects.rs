@@ -122,7 +122,7 @@ impl Dialects {
     /// The dialect with this name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<DialectId> {
-        let named = |it: &(u8, &Dialect)| it.1.name() == name;
+        let named = |it: &(u8, &Dialect)| **it.1.name() == *name;
         (0..=u8::MAX).zip(&self.all).find(named).map(|(number, _)| DialectId(number))
     }
 

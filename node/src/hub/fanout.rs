@@ -9,6 +9,7 @@ use crate::domain::event::{Origin, SharedEntry};
 use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::hub::metrics::Metrics;
 use crate::hub::outbox::{Once, Outbox, Outgoing};
 use crate::telemetry::traces::{Part, Span};
@@ -116,6 +117,8 @@ pub(crate) enum Cause<'a> {
 pub(crate) enum Manner {
     /// To every live member.
     Always,
+    /// The same, and how long it takes since then is counted.
+    Timed(Timestamp),
     /// Not to those whose outbox is more than half full: the first thing that is dropped.
     Droppable,
     /// Once per connection, however many rooms it comes through.
@@ -124,6 +127,17 @@ pub(crate) enum Manner {
     Same(Once),
     /// To a joiner, who may have forgotten what it was told before it left.
     Greeting(Once),
+}
+
+impl Manner {
+    /// The same; of something that everyone is told, how long that took since `at` is told too.
+    #[must_use]
+    pub(crate) fn timed(self, at: Timestamp) -> Self {
+        match self {
+            Self::Always | Self::Timed(_) => Self::Timed(at),
+            Self::Droppable | Self::Once(_) | Self::Same(_) | Self::Greeting(_) => self,
+        }
+    }
 }
 
 /// What every topic of a keeper needs to speak.
@@ -216,6 +230,7 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
     }
     let pushed = match manner {
         Manner::Always => outbox.push(outgoing),
+        Manner::Timed(at) => outbox.push_timed(outgoing, at),
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
         Manner::Once(once) => outbox.push_once(outgoing, once),

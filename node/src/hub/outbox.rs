@@ -18,6 +18,7 @@ use crate::dialect::Frame;
 use crate::domain::close::CloseReason;
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::time::Timestamp;
+use crate::hub::metrics;
 use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
@@ -88,13 +89,15 @@ impl Once {
     }
 }
 
-/// How news about a user is told.
+/// What is to be done when something is taken.
 #[derive(Debug, Clone, Copy)]
 enum News {
     /// Unless the connection has been told.
     Once(Once),
     /// In any case; it counts as told.
     Greeting(Once),
+    /// It was stored at this time: how long that is ago is counted.
+    Timed(Timestamp),
 }
 
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
@@ -162,6 +165,15 @@ impl Outbox {
     /// in order that no hole is written. A connection that is gone takes everything silently.
     pub fn push(&self, outgoing: Outgoing) -> Result<(), Overflow> {
         self.put(outgoing, None)
+    }
+
+    /// Adds an entry that was stored `at` this time; how long it waited since then is counted when
+    /// it is taken to be written.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_timed(&self, outgoing: Outgoing, at: Timestamp) -> Result<(), Overflow> {
+        self.put(outgoing, Some(News::Timed(at)))
     }
 
     /// Adds news about a user, which is dropped where the connection has been told already.
@@ -293,6 +305,10 @@ impl OutboxReader {
             Some(News::Once(once)) => self.is_news(once),
             Some(News::Greeting(once)) => {
                 self.is_news(once);
+                true
+            }
+            Some(News::Timed(at)) => {
+                metrics::written(at);
                 true
             }
         }

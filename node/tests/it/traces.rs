@@ -52,10 +52,10 @@ impl Collector {
 
 fn text(span: &Span, key: &str) -> String {
     let attribute = span.attributes.iter().find(|it| it.key == key).unwrap();
-    match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
-        Value::StringValue(text) => text.clone(),
-        other => panic!("{key} is {other:?}"),
-    }
+    let Some(Value::StringValue(text)) = attribute.value.as_ref().unwrap().value.as_ref() else {
+        panic!("{key} is {attribute:?}");
+    };
+    text.clone()
 }
 
 #[tokio::test]
