@@ -15,11 +15,11 @@ failed=0
 
 # check NAME COMMAND…: silent unless it fails.
 check() {
-    local name=$1 started=$SECONDS
+    local name=$1 began=$SECONDS
     shift
     if "$@" >"$work/output" 2>&1; then
         passed=$((passed + 1))
-        echo "ok    $name ($((SECONDS - started)) s)"
+        echo "ok    $name ($((SECONDS - began)) s)"
     else
         failed=$((failed + 1))
         echo "FAIL  $name"
