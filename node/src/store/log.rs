@@ -17,6 +17,7 @@ use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::store::codec::{EncodeError, decode_record, encode_body, encode_signal};
 use crate::store::publisher::{JOBS_WAITING_MAX, Job, What, unknown};
 use crate::store::script::{Input, NO_WRITES, Script};
@@ -24,6 +25,7 @@ use crate::store::shard::PATIENCE;
 use crate::store::{
     Append, AppendError, Appended, Counted, Head, Page, Redaction, Store, StoreError,
 };
+use crate::telemetry::traces::{Part, Span};
 
 /// How long a client should wait when this node's queue is full: it drains within that, or Redis
 /// is away.
@@ -101,7 +103,7 @@ impl Store {
         name: &ClientMessageId,
     ) -> Result<Option<Position>, AppendError> {
         let mark = mark(sender, Some(name));
-        match self.ask(What::Find, room.clone(), mark, (String::new(), Vec::new())).await {
+        match self.ask(What::Find, room.clone(), (mark, None), (String::new(), Vec::new())).await {
             Ok(found) => Ok(Some(found.position)),
             Err(AppendError::Missing) => Ok(None),
             Err(error @ (AppendError::Refused(_) | AppendError::Failed(_))) => Err(error),
@@ -110,14 +112,18 @@ impl Store {
 
     async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
         let node = *self.shard.life.borrow();
-        let origin = append.origin.clone().map(|(conn, request)| Origin { node, conn, request });
+        let mut span = Span::after(append.trace, Part::Publish);
+        span.tell("messaging.destination.name", &append.room);
+        let trace = span.parent();
+        let origin = append.origin.clone();
+        let origin = origin.map(|(conn, request)| Origin { node, conn, request, trace });
         let encoded = encode(origin.as_ref(), &append);
         let encoded = encoded.map_err(|error| {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
             AppendError::Failed(StoreError::refused(error.to_string()))
         })?;
         let mark = mark(append.sender.as_ref(), append.client_message_id.as_ref());
-        self.ask(what(&append.event), append.room, mark, encoded).await
+        self.ask(what(&append.event), append.room, (mark, trace), encoded).await
     }
 
     /// Has the publisher do something with a room's log, and waits for the answer.
@@ -125,7 +131,7 @@ impl Store {
         &self,
         what: What,
         room: RoomId,
-        mark: [u8; 16],
+        (mark, trace): ([u8; 16], Option<TraceParent>),
         (sender, body): (String, Vec<u8>),
     ) -> Result<Appended, AppendError> {
         let deadline = Instant::now() + PATIENCE;
@@ -135,6 +141,7 @@ impl Store {
         let job = Job {
             what,
             topic: Topic::Room(room),
+            trace,
             mark: Some(mark),
             sender,
             body,
@@ -173,6 +180,7 @@ impl Store {
         let job = self.take_room(&body).map(|room_taken| Job {
             what: What::Signal,
             topic,
+            trace: None,
             mark: None,
             sender: String::new(),
             body,

@@ -57,7 +57,7 @@ impl Keeper {
         let node = *self.life.borrow();
         let listeners = self.watched.get(topic).map(|it| it.listeners(DEVICES_MAX));
         let devices = listeners.into_iter().flatten().map(|(conn, dialects, since)| {
-            let dialects = dialects.iter().map(|it| self.dialects.get(it).name().to_owned());
+            let dialects = dialects.iter().map(|it| self.dialects.get(it).name().to_string());
             Device { node, conn, dialects: dialects.collect(), since }
         });
         let (store, devices) = (self.store.clone(), devices.collect::<Vec<_>>());
