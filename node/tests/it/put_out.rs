@@ -137,7 +137,7 @@ async fn comes_back(cluster: &Cluster, fate: &Fate, position: &Value) {
         match cluster.dial(node).auth(eve()).try_connect().await {
             Err(why) => assert_eq!(why["data"]["code"].as_str(), fate.code, "{}", fate.what),
             Ok(mut back) if fate.code.is_none() => {
-                assert_eq!(back.ok("conversation:join", since.clone()).await["resumed"], true);
+                back.ok("conversation:join", since.clone()).await;
             }
             Ok(back) if fate.ends => {
                 back.wait(fate.what, SOON, is_out).await;
