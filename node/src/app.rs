@@ -114,7 +114,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let chat = Chat::start(config.rooms, &store, handed, lifecycle);
     let sessions = Sessions::new(
         session_config(config, &dialects),
-        (chat, hub.clone()),
+        (chat, hub.clone(), store.clone()),
         Arc::clone(&dialects),
         Arc::clone(&auth),
         lifecycle.clone(),

@@ -37,6 +37,7 @@ use crate::domain::claims::Claims;
 use crate::domain::command::Command;
 use crate::domain::notice::Notice;
 use crate::domain::quota::Limit;
+use crate::domain::recovery::Offset;
 use crate::domain::refusal::Refusal;
 use crate::domain::reply::Reply;
 
@@ -51,6 +52,8 @@ pub struct Frame {
     pub event: Arc<str>,
     /// The event's only argument.
     pub payload: Box<RawValue>,
+    /// Where an event of a room stands, for clients that come back and go on from there.
+    pub offset: Option<Offset>,
     /// What a gateway made of the two, for each namespace in which somebody hears it.
     ready: Forms,
 }
@@ -59,7 +62,13 @@ impl Frame {
     /// An event called `event` with this argument.
     #[must_use]
     pub fn new(event: Arc<str>, payload: Box<RawValue>) -> Self {
-        Self { event, payload, ready: Forms::default() }
+        Self { event, payload, offset: None, ready: Forms::default() }
+    }
+
+    /// The same event, standing there in its room.
+    #[must_use]
+    pub fn at(self, offset: Offset) -> Self {
+        Self { offset: Some(offset), ..self }
     }
 
     /// The bytes that a gateway writes for this event on `namespace`: made by `write` for the
@@ -153,9 +162,9 @@ struct Utterance {
 
 impl Utterance {
     /// `None`: what the application gave as JSON is none.
-    fn speak(&self, words: &Words<'_>) -> Option<Arc<Frame>> {
+    fn speak(&self, words: &Words<'_>) -> Option<Frame> {
         let payload = self.payload.write(words).ok()?;
-        Some(Arc::new(Frame::new(Arc::clone(&self.event), payload)))
+        Some(Frame::new(Arc::clone(&self.event), payload))
     }
 }
 
@@ -232,7 +241,25 @@ impl Dialect {
     pub fn encode(&self, notice: &Notice) -> Option<Spoken> {
         let (to, utterance) = self.server.get(&Occasion::of(notice))?;
         let frame = utterance.speak(&Words::of_notice(notice, &self.style))?;
-        Some(Spoken { to: *to, frame })
+        let frame = match notice {
+            Notice::Entry(entry) => frame.at(Offset { event: entry.id(), at: entry.at }),
+            Notice::Connected { .. }
+            | Notice::TypingStarted { .. }
+            | Notice::TypingStopped { .. }
+            | Notice::Entered { .. }
+            | Notice::Left { .. }
+            | Notice::Present { .. }
+            | Notice::Inside { .. }
+            | Notice::UserOnline { .. }
+            | Notice::UserOffline { .. }
+            | Notice::Listed { .. }
+            | Notice::Delivered { .. }
+            | Notice::Read { .. }
+            | Notice::Notification { .. }
+            | Notice::HistoryReset { .. }
+            | Notice::TokenExpiring { .. } => frame,
+        };
+        Some(Spoken { to: *to, frame: Arc::new(frame) })
     }
 
     /// The answer yes to `event`; a plain yes to an event that the dialect does not know.
@@ -242,7 +269,11 @@ impl Dialect {
         match self.asked(event) {
             Some(event) => Answer {
                 ack: Arc::from(event.ack.write(&words).expect(SPELLED)),
-                events: event.answers.iter().filter_map(|it| it.speak(&words)).collect(),
+                events: event
+                    .answers
+                    .iter()
+                    .filter_map(|it| it.speak(&words).map(Arc::new))
+                    .collect(),
             },
             None => {
                 let ack = RawValue::from_string(r#"{"ok":true}"#.to_owned());
@@ -261,7 +292,8 @@ impl Dialect {
     #[must_use]
     pub fn refusal_event(&self, event: Option<&str>, refusal: &Refusal) -> Arc<Frame> {
         let own = event.and_then(|event| self.asked(event)?.refused.as_ref());
-        own.unwrap_or(&self.refused).speak(&self.words_of(refusal)).expect(SPELLED)
+        let frame = own.unwrap_or(&self.refused).speak(&self.words_of(refusal));
+        Arc::new(frame.expect(SPELLED))
     }
 
     fn asked(&self, event: &str) -> Option<&ClientEvent> {

@@ -6,12 +6,14 @@
 //! ends, the session leaves every room and says why.
 
 pub mod peer;
+pub mod trail;
 
 mod commands;
 mod guard;
 mod limits;
 mod metrics;
 mod pulling;
+mod recovery;
 mod rooms;
 mod users;
 
@@ -32,7 +34,9 @@ use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
 use crate::session::peer::{Inbound, Peer};
+use crate::session::recovery::Recovery;
 use crate::session::rooms::Rooms;
+use crate::store::Store;
 
 /// What every session needs to know.
 #[derive(Debug, Clone)]
@@ -55,6 +59,7 @@ struct Parts {
     config: Config,
     chat: Chat,
     hub: Hub,
+    store: Store,
     dialects: Arc<Dialects>,
     auth: Arc<Authenticator>,
     metrics: Metrics,
@@ -68,17 +73,17 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions over this chat core and hub.
+    /// Sessions over this chat core and hub, and the store that keeps what they leave behind.
     #[must_use]
     pub fn new(
         config: Config,
-        (chat, hub): (Chat, Hub),
+        (chat, hub, store): (Chat, Hub, Store),
         dialects: Arc<Dialects>,
         auth: Arc<Authenticator>,
         lifecycle: Lifecycle,
     ) -> Self {
         let metrics = Metrics::new();
-        let parts = Parts { config, chat, hub, dialects, auth, metrics };
+        let parts = Parts { config, chat, hub, store, dialects, auth, metrics };
         Self { parts: Arc::new(parts), lifecycle }
     }
 
@@ -107,6 +112,8 @@ struct Session {
     dialect: DialectId,
     buckets: Buckets,
     rooms: Rooms,
+    /// How its client can come back; `None`: it cannot.
+    recovery: Option<Recovery>,
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
     guard: Guard,
@@ -131,17 +138,26 @@ impl Session {
         let expires_at = identity.as_ref().map(|it| it.expires_at);
         let guard = Guard::new(peer.outbox.clone(), expires_at);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
-        let buckets = Buckets::default();
-        let is_standing = false;
-        Ok(Self { parts, peer, greeting, identity, dialect, buckets, rooms, is_standing, guard })
+        Ok(Self {
+            parts,
+            peer,
+            greeting,
+            identity,
+            dialect,
+            buckets: Buckets::default(),
+            rooms,
+            recovery: None,
+            is_standing: false,
+            guard,
+        })
     }
 
     async fn run(mut self) {
         let mut guard = self.guard.clone();
         let parts = Arc::clone(&self.parts);
         let dialect = self.dialect;
-        if self.identity.is_some() {
-            self.welcome();
+        if let Err(reason) = self.begin().await {
+            return self.leave(reason).await;
         }
         let reason = tokio::select! {
             biased;
@@ -157,10 +173,12 @@ impl Session {
         if let Some(greeting) = self.greeting.take() {
             self.greet(greeting).await;
         }
+        self.keep_changes().await;
         loop {
             tokio::select! {
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
-                inbound = self.peer.inbox.recv() => match inbound {
+                confirmed = recovery::due(self.recovery.as_ref()) => self.keep_confirmed(&confirmed).await,
+                inbound = self.peer.inbox.next() => match inbound {
                     Some(inbound) => self.take(inbound).await,
                     None => return,
                 },
@@ -207,5 +225,6 @@ impl Session {
         for topic in self.rooms.end() {
             self.parts.hub.detach(&topic, self.peer.conn).await;
         }
+        self.leave_behind(reason).await;
     }
 }

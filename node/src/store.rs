@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod embedded;
+pub mod recovery;
 
 mod beat;
 mod client;

@@ -15,6 +15,10 @@ pub enum CloseReason {
     TokenExpired,
     /// Nothing verified within the time that an unauthenticated connection has.
     AuthTimeout,
+    /// Its client has come back over another connection.
+    Replaced,
+    /// What its client had before could not be given back now; it may ask again.
+    Unrestored,
     /// An admin has put the user out.
     Dismissed,
     /// It broke the protocol.
@@ -41,6 +45,8 @@ impl CloseReason {
             Self::Drain => "drain",
             Self::TokenExpired => "token_expired",
             Self::AuthTimeout => "auth_timeout",
+            Self::Replaced => "replaced",
+            Self::Unrestored => "unrestored",
             Self::Dismissed => "dismissed",
             Self::ProtocolViolation => "protocol_violation",
         }
@@ -55,6 +61,8 @@ impl CloseReason {
             | Self::TooSlow
             | Self::Drain
             | Self::TokenExpired
+            | Self::Replaced
+            | Self::Unrestored
             | Self::ProtocolViolation => Ending::Transport,
             Self::AuthTimeout | Self::Dismissed => Ending::Disconnect,
         }

@@ -114,6 +114,12 @@ impl RoomId {
     pub fn lobby() -> Self {
         Self(Arc::from("!online"))
     }
+
+    /// What ids of the room's events tell of the room.
+    #[must_use]
+    pub fn hash38(&self) -> u64 {
+        room_hash(self) & ((1 << ROOM_BITS) - 1)
+    }
 }
 
 id!(
@@ -206,6 +212,26 @@ impl MessageId {
         Self::new(room, self.position()) == *self
     }
 
+    /// What the id tells of its room: [`RoomId::hash38`].
+    #[must_use]
+    pub fn room_hash(&self) -> u64 {
+        let bits = self.payload() & ((1 << ROOM_BITS) - 1);
+        u64::try_from(bits).unwrap_or_default() // fits: 38 bits
+    }
+
+    /// The id's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// Takes bytes that are an id which this cluster could have made.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let uuid = Uuid::from_bytes(bytes);
+        (uuid.get_version_num() == 8).then_some(Self(uuid))
+    }
+
     fn payload(&self) -> u128 {
         let value = self.0.as_u128();
         ((value >> 80) << 74) | (((value >> 64) & 0xfff) << 62) | (value & ((1 << 62) - 1))
@@ -258,6 +284,7 @@ mod tests {
             prop_assert_eq!(id.position(), position);
             prop_assert!(id.is_in(&room));
             prop_assert!(!id.is_in(&other));
+            prop_assert_eq!(id.room_hash(), room.hash38());
             prop_assert_eq!(MessageId::parse(&id.to_string()), Some(id));
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::Origin;
 use crate::domain::id::{MessageId, UserId};
+use crate::domain::recovery::Pid;
 use crate::domain::role::Participant;
 
 /// A fact that is delivered at most once and kept nowhere.
@@ -47,6 +48,12 @@ pub enum Signal {
     },
     /// To a user's nodes: an admin ends all connections of the user.
     Disconnect,
+    /// To a user's nodes: the client of this connection has come back over another one, which waits
+    /// for what this one leaves behind.
+    HandOver {
+        /// Which.
+        pid: Pid,
+    },
     /// To a user's nodes: on how many nodes the user has connections now.
     Spread {
         /// Number of nodes.

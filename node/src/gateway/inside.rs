@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
+use crate::gateway::credentials::Greeting;
 use crate::gateway::drain::Leaving;
 use crate::gateway::{Authenticate, Open, credentials};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
+use crate::session::peer::Returning;
 
 /// The one namespace in which a client may show its token after it has connected.
 const WAITS_FOR_TOKEN: &str = "/";
@@ -37,6 +39,8 @@ pub(super) struct Greeted {
     pub(super) dialect: Option<String>,
     /// The CONNECT's payload; it may hold a token.
     pub(super) payload: Option<Secret<Box<str>>>,
+    /// What it had over an earlier connection.
+    pub(super) returning: Option<Returning>,
 }
 
 impl Inside {
@@ -70,12 +74,13 @@ impl Inside {
         let Ok(greeting) = credentials::of_connect(payload) else {
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
-        let shown = Credentials { connect: greeting.token, ..shown.clone() };
+        let shown = Credentials { connect: greeting.token.clone(), ..shown.clone() };
         match (self.authenticate)(&shown) {
             Ok(None) if namespace != WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
             Ok(identity) => {
                 let payload = payload.map(|it| Secret::new(Box::from(it)));
-                Ok(Greeted { identity, dialect: greeting.dialect, payload })
+                let Greeting { dialect, returning, .. } = greeting;
+                Ok(Greeted { identity, dialect, payload, returning })
             }
             Err(_failure) => Err(Refusal::AuthRequired),
         }

@@ -1,13 +1,8 @@
 //! From a transport into a session's inbox: in order, without waiting, bounded in events and bytes.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-
 use crate::hub::outbox::AckId;
-use crate::session::peer::{INBOX_EVENTS_MAX, Inbound};
+use crate::hub::queue::{Load, Writer, queue};
+use crate::session::peer::{INBOX_EVENTS_MAX, Inbound, Inbox};
 
 /// Places behind the inbox for events that did not fit: each is refused in its turn, and a client
 /// that overflows these too does not listen.
@@ -22,62 +17,35 @@ const INBOX_BYTES_MAX: usize = 512 * 1024;
 pub(super) struct Flooded;
 
 /// The end of an inbox that a namespace's events go into.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Intake {
-    inbox: mpsc::Sender<Inbound>,
-    waiting: Arc<Mutex<WaitingSizes>>,
-}
-
-/// Sizes of the events that the session has not taken yet.
-#[derive(Default)]
-struct WaitingSizes {
-    sizes: VecDeque<usize>,
-    bytes: usize,
-}
-
-impl WaitingSizes {
-    /// Forgets all but the newest `count`: the session takes the oldest first.
-    fn keep(&mut self, count: usize) {
-        while count < self.sizes.len() {
-            self.bytes -= self.sizes.pop_front().unwrap_or_default();
-        }
-    }
-
-    fn add(&mut self, bytes: usize) {
-        self.sizes.push_back(bytes);
-        self.bytes += bytes;
-    }
+    inbox: Writer<Inbound>,
 }
 
 impl Intake {
     /// A new inbox: its two ends.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Inbound>) {
-        let (inbox, receiver) = mpsc::channel(INBOX_EVENTS_MAX + OVERFLOWS_MAX);
-        (Self { inbox, waiting: Arc::default() }, receiver)
+    pub(super) fn new() -> (Self, Inbox) {
+        let (inbox, reader) = queue();
+        (Self { inbox }, reader)
     }
 
-    /// Puts one event into the inbox, or its refusal where it does not fit.
+    /// Puts one event into the inbox, or its refusal where it does not fit. A session that has
+    /// ended takes everything: its writer closes.
     ///
     /// # Errors
     /// Not even a refusal fits.
     pub(super) fn take(&self, packet: &str, ack: Option<AckId>) -> Result<(), Flooded> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
-        let fits = OVERFLOWS_MAX < self.inbox.capacity()
-            && (waiting.bytes == 0 || waiting.bytes + packet.len() <= INBOX_BYTES_MAX);
-        let (inbound, bytes) = if fits {
-            (Inbound::Event { packet: packet.into(), ack }, packet.len())
-        } else {
-            (Inbound::Overflowed { ack }, 0)
+        let bytes = packet.len();
+        let fits = |waits: Load| {
+            waits.items < INBOX_EVENTS_MAX
+                && (waits.bytes == 0 || waits.bytes + bytes <= INBOX_BYTES_MAX)
         };
-        match self.inbox.try_send(inbound) {
-            Ok(()) => {
-                waiting.add(bytes);
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => Err(Flooded),
-            Err(TrySendError::Closed(_)) => Ok(()), // the session has ended; its writer closes
+        let event = Inbound::Event { packet: packet.into(), ack };
+        if self.inbox.offer(event, bytes, fits).is_ok() {
+            return Ok(());
         }
+        let fits = |waits: Load| waits.items < INBOX_EVENTS_MAX + OVERFLOWS_MAX;
+        self.inbox.offer(Inbound::Overflowed { ack }, 0, fits).map_err(|_not_even| Flooded)
     }
 }
 
@@ -85,9 +53,9 @@ impl Intake {
 mod tests {
     use super::*;
 
-    fn outcomes(inbox: &mut mpsc::Receiver<Inbound>) -> (usize, usize) {
+    fn outcomes(inbox: &mut Inbox) -> (usize, usize) {
         let (mut events, mut overflows) = (0, 0);
-        while let Ok(inbound) = inbox.try_recv() {
+        while let Some(inbound) = inbox.try_next() {
             match inbound {
                 Inbound::Event { .. } => events += 1,
                 Inbound::Overflowed { .. } => overflows += 1,

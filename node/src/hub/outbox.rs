@@ -6,16 +6,19 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
+use crate::domain::close::CloseReason;
 use crate::domain::id::UserId;
+use crate::domain::recovery::Pid;
+use crate::hub::queue::{Load, Reader, Writer, queue};
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
 pub const OUTBOX_FRAMES_MAX: usize = 256;
@@ -86,56 +89,75 @@ const REMEMBERED_USERS_MAX: usize = 4096;
 #[error("the outbox is full")]
 pub struct Overflow;
 
+/// What the two ends tell each other, and the hub the session.
 #[derive(Debug, Default)]
-struct Gauge {
-    frames: AtomicUsize,
-    bytes: AtomicUsize,
-    /// Told when an overflow happens.
-    overflowed: Notify,
-    /// Told when the connection is to end.
-    dismissed: Notify,
-    /// Told when at most half is left to write.
-    half_empty: Notify,
+struct Signals {
+    /// Why the connection has to end, once it has to.
+    end: OnceLock<CloseReason>,
+    ended: Notify,
+    /// Somebody waits for room.
+    is_awaited: AtomicBool,
+    has_room: Notify,
+    /// The connection's private name, if it has one.
+    pid: OnceLock<Pid>,
 }
 
-impl Gauge {
-    fn is_half_empty(&self) -> bool {
-        self.frames.load(Ordering::Acquire) <= OUTBOX_FRAMES_MAX / 2
-            && self.bytes.load(Ordering::Acquire) <= OUTBOX_BYTES_MAX / 2
+impl Signals {
+    fn end(&self, reason: CloseReason) {
+        if self.end.set(reason).is_ok() {
+            self.ended.notify_one();
+        }
+    }
+
+    /// Something was taken.
+    fn taken(&self) {
+        if self.is_awaited.load(Ordering::SeqCst) {
+            self.has_room.notify_one();
+        }
+    }
+
+    /// Resolves when `holds`. One waiter.
+    async fn wait(&self, holds: impl Fn() -> bool) {
+        // Set before it is looked at: who takes something later sees that somebody waits.
+        self.is_awaited.store(true, Ordering::SeqCst);
+        while !holds() {
+            self.has_room.notified().await;
+        }
+        self.is_awaited.store(false, Ordering::SeqCst);
     }
 }
+
+type Item = (Outgoing, Option<News>);
 
 /// The writing end: cheap to clone, never waits.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    sender: mpsc::Sender<(Outgoing, Option<News>)>,
-    gauge: Arc<Gauge>,
+    writer: Writer<Item>,
+    signals: Arc<Signals>,
 }
 
 /// The reading end, for the connection's gateway.
 #[derive(Debug)]
 pub struct OutboxReader {
-    receiver: mpsc::Receiver<(Outgoing, Option<News>)>,
-    gauge: Arc<Gauge>,
+    reader: Reader<Item>,
+    signals: Arc<Signals>,
     told: HashMap<u64, u64>,
 }
 
 /// A new, empty outbox.
 #[must_use]
 pub fn outbox() -> (Outbox, OutboxReader) {
-    let (sender, receiver) = mpsc::channel(OUTBOX_FRAMES_MAX);
-    let gauge = Arc::new(Gauge::default());
-    (
-        Outbox { sender, gauge: Arc::clone(&gauge) },
-        OutboxReader { receiver, gauge, told: HashMap::new() },
-    )
+    let (writer, reader) = queue();
+    let signals = Arc::<Signals>::default();
+    let told = HashMap::new();
+    (Outbox { writer, signals: Arc::clone(&signals) }, OutboxReader { reader, signals, told })
 }
 
 impl Outbox {
     /// Adds one thing to write.
     ///
     /// # Errors
-    /// [`Overflow`] when too much waits: [`Self::overflowed`] resolves, and nothing more is taken
+    /// [`Overflow`] when too much waits: [`Self::ended`] resolves, and nothing more is taken
     /// in order that no hole is written. A connection that is gone takes everything silently.
     pub fn push(&self, outgoing: Outgoing) -> Result<(), Overflow> {
         self.put(outgoing, None)
@@ -160,62 +182,76 @@ impl Outbox {
 
     fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
         let bytes = outgoing.bytes();
-        let before = self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
-        if before != 0 && OUTBOX_BYTES_MAX < before + bytes {
-            return self.overflow();
-        }
-        self.gauge.frames.fetch_add(1, Ordering::AcqRel);
-        match self.sender.try_send((outgoing, news)) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
-        }
-    }
-
-    /// The counts stay raised on purpose: after one overflow every further push overflows too, so
-    /// the connection never hears what came after a hole.
-    fn overflow(&self) -> Result<(), Overflow> {
-        self.gauge.bytes.fetch_add(OUTBOX_BYTES_MAX, Ordering::AcqRel);
-        self.gauge.overflowed.notify_one();
-        Err(Overflow)
+        let has_overflowed = self.signals.end.get() == Some(&CloseReason::TooSlow);
+        let fits = |load: Load| {
+            !has_overflowed
+                && load.items < OUTBOX_FRAMES_MAX
+                && (load.bytes == 0 || load.bytes + bytes <= OUTBOX_BYTES_MAX)
+        };
+        self.writer.offer((outgoing, news), bytes, fits).map_err(|_too_much| {
+            self.signals.end(CloseReason::TooSlow);
+            Overflow
+        })
     }
 
     /// Whether nobody reads any more: the connection is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.writer.is_closed()
     }
 
-    /// Resolves once when a push did not fit. One waiter: the session.
-    pub async fn overflowed(&self) {
-        self.gauge.overflowed.notified().await;
+    /// Has the connection ended; the first reason stands.
+    pub fn end(&self, reason: CloseReason) {
+        self.signals.end(reason);
     }
 
-    /// Has the connection ended: its user was put out.
-    pub fn dismiss(&self) {
-        self.gauge.dismissed.notify_one();
+    /// Has the connection ended if this is its private name: its client has come back.
+    pub fn hand_over(&self, pid: Pid) {
+        if self.signals.pid.get() == Some(&pid) {
+            self.signals.end(CloseReason::Replaced);
+        }
     }
 
-    /// Resolves once when the connection was dismissed. One waiter: the session.
-    pub async fn dismissed(&self) {
-        self.gauge.dismissed.notified().await;
+    /// The connection has this private name. It gets no second one.
+    pub fn name(&self, pid: Pid) {
+        self.signals.pid.get_or_init(|| pid);
+    }
+
+    /// Resolves with the reason when the connection has to end: a push did not fit, or somebody
+    /// wants it. One waiter: the session.
+    pub async fn ended(&self) -> CloseReason {
+        loop {
+            match self.signals.end.get() {
+                Some(reason) => return *reason,
+                None => self.signals.ended.notified().await,
+            }
+        }
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.
     #[must_use]
     pub fn is_half_empty(&self) -> bool {
-        self.gauge.is_half_empty()
+        let load = self.writer.load();
+        load.items <= OUTBOX_FRAMES_MAX / 2 && load.bytes <= OUTBOX_BYTES_MAX / 2
     }
 
     /// Resolves when at most half of the outbox is taken. One waiter: the session.
     pub async fn half_empty(&self) {
-        while !self.is_half_empty() {
-            self.gauge.half_empty.notified().await;
+        if !self.is_half_empty() {
+            self.signals.wait(|| self.is_half_empty()).await;
         }
+    }
+
+    /// Resolves when the reader has dealt with all that was pushed, or is gone. One waiter: the
+    /// session.
+    pub async fn settled(&self) {
+        self.signals.wait(|| self.writer.is_settled()).await;
     }
 }
 
 impl OutboxReader {
-    /// The next thing to write; `None` when every writing end is gone.
+    /// The next thing to write; `None` when every writing end is gone. Whoever asks is done with
+    /// the one before.
     pub async fn next(&mut self) -> Option<Outgoing> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -223,11 +259,14 @@ impl OutboxReader {
     /// As [`Self::next`], for a task that waits for several things.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         loop {
-            let Some((outgoing, news)) = ready!(self.receiver.poll_recv(cx)) else {
-                return Poll::Ready(None);
-            };
-            if self.takes(&outgoing, news) {
-                return Poll::Ready(Some(outgoing));
+            let item = self.reader.poll_next(cx);
+            self.signals.taken();
+            match ready!(item) {
+                None => return Poll::Ready(None),
+                Some((outgoing, news)) if self.is_wanted(news) => {
+                    return Poll::Ready(Some(outgoing));
+                }
+                Some(_told_already) => {}
             }
         }
     }
@@ -235,19 +274,22 @@ impl OutboxReader {
     /// The next thing to write, if one is ready.
     pub fn try_next(&mut self) -> Option<Outgoing> {
         loop {
-            let (outgoing, news) = self.receiver.try_recv().ok()?;
-            if self.takes(&outgoing, news) {
+            let item = self.reader.try_next();
+            self.signals.taken();
+            let (outgoing, news) = item?;
+            if self.is_wanted(news) {
                 return Some(outgoing);
             }
         }
     }
 
-    fn takes(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
-        self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
-        self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
-        if self.gauge.is_half_empty() {
-            self.gauge.half_empty.notify_one();
-        }
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reader.load().items == 0
+    }
+
+    fn is_wanted(&mut self, news: Option<News>) -> bool {
         match news {
             None => true,
             Some(News::Once(once)) => self.is_news(once),
@@ -269,6 +311,14 @@ impl OutboxReader {
     }
 }
 
+impl Drop for OutboxReader {
+    fn drop(&mut self) {
+        self.reader.close();
+        // Whoever waits for room has all of it now.
+        self.signals.has_room.notify_one();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +335,7 @@ mod tests {
             outbox.push(event(1)).unwrap();
         }
         assert_eq!(outbox.push(event(1)), Err(Overflow));
-        outbox.overflowed().await;
+        assert_eq!(outbox.ended().await, CloseReason::TooSlow);
         while reader.try_next().is_some() {}
         assert_eq!(outbox.push(event(1)), Err(Overflow));
     }

@@ -9,11 +9,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::domain::close::CloseReason;
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
+use crate::domain::recovery::Pid;
 use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
 use crate::hub::outbox::Once;
@@ -102,7 +104,7 @@ impl Watched {
     ) -> Attached {
         self.empty_since = None;
         let last = self.tail.last();
-        if since.is_none() && self.is_live(&listener) {
+        if since.is_none() && self.hears(&listener) {
             let members = self.roster.count_with(&listener.user);
             return Attached { position: last, resumed: false, missed: 0, members };
         }
@@ -120,13 +122,11 @@ impl Watched {
         }
     }
 
-    /// Whether the connection hears everything already, in the same words.
-    fn is_live(&self, listener: &Listener) -> bool {
+    /// Whether the connection hears the topic already, in the same words, or will once it has
+    /// caught up.
+    fn hears(&self, listener: &Listener) -> bool {
         let member = self.members.get(&listener.conn);
-        member.is_some_and(|it| {
-            let is_live = matches!(it.stage, Stage::Greeting { .. } | Stage::Live);
-            is_live && it.listener.dialect == listener.dialect
-        })
+        member.is_some_and(|it| it.listener.dialect == listener.dialect)
     }
 
     /// Removes a listener.
@@ -138,7 +138,14 @@ impl Watched {
     /// Ends the connections of all who listen: an admin has put the user out.
     pub(crate) fn dismiss_all(&self) {
         for member in self.members.values() {
-            member.listener.outbox.dismiss();
+            member.listener.outbox.end(CloseReason::Dismissed);
+        }
+    }
+
+    /// Ends the connection of this name, if it listens: its client has come back over another.
+    pub(crate) fn hand_over(&self, pid: Pid) {
+        for member in self.members.values() {
+            member.listener.outbox.hand_over(pid);
         }
     }
 

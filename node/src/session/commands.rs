@@ -42,6 +42,7 @@ impl Session {
                     let (dialect, event) = (request.dialect, Arc::clone(&request.event));
                     self.stand(dialect).await;
                     let result = self.limited(request).await;
+                    self.keep_changes().await;
                     (dialect, Some(event), result)
                 }
                 Err(Malformed { dialect, event, refusal }) => {
@@ -243,6 +244,7 @@ impl Session {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
+        let (since, goes_on) = self.rooms.goes_on(&room, dialect, since);
         let state = self.parts.chat.admit(actor, &room).await?;
         if terms.needs_open && state == RoomState::Closed {
             return Err(Refusal::RoomClosed);
@@ -258,11 +260,11 @@ impl Session {
                         self.leave_room(actor, other).await?;
                     }
                 }
-                self.rooms.enter(&room, dialect);
+                self.rooms.enter(&room, dialect, since, attached);
                 Ok(Reply::Joined {
                     room,
                     position: attached.position,
-                    resumed: attached.resumed,
+                    resumed: attached.resumed || goes_on,
                     missed: attached.missed,
                     members: attached.members,
                 })

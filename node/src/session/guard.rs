@@ -46,8 +46,7 @@ impl Guard {
         let outbox = self.outbox.clone();
         tokio::select! {
             biased;
-            () = outbox.overflowed() => CloseReason::TooSlow,
-            () = outbox.dismissed() => CloseReason::Dismissed,
+            reason = outbox.ended() => reason,
             reason = self.watch_token(dialects, dialect) => reason,
         }
     }

@@ -54,7 +54,10 @@ impl Server {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
                 tokens.find_map(Option::as_ref).map(identify).transpose()
             }),
-            open: Arc::new(move |peer| {
+            open: Arc::new(move |mut peer: Peer| {
+                if let Some(opening) = peer.opening.take() {
+                    opening.accept(None);
+                }
                 tasks.spawn("session", session(peer));
                 Ok(())
             }),
@@ -98,7 +101,7 @@ pub(crate) fn event(name: &str, payload: String) -> Outgoing {
 pub(crate) async fn echo(mut peer: Peer) {
     let hello = format!(r#"{{"known":{}}}"#, peer.identity.is_some());
     peer.outbox.push(event("hello", hello)).unwrap();
-    while let Some(inbound) = peer.inbox.recv().await {
+    while let Some(inbound) = peer.inbox.next().await {
         let (packet, ack) = match inbound {
             Inbound::Event { packet, ack } => (packet.into_string(), ack),
             Inbound::Overflowed { ack } => (r#""overflowed""#.to_owned(), ack),

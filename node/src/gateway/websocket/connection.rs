@@ -199,7 +199,10 @@ impl Connection {
         }
         while let Poll::Ready(due) = self.heart.poll_due(cx) {
             match due {
-                Due::Ping => self.output.reply(packet::PING),
+                Due::Ping => {
+                    self.output.reply(packet::PING);
+                    self.spaces.iter().for_each(Space::pinged);
+                }
                 Due::Missed => return Poll::Ready(End::Gone(CloseReason::HeartbeatMissed)),
                 Due::NoNamespace => return Poll::Ready(End::Broken(CloseCode::Policy)),
             }
@@ -243,7 +246,10 @@ impl Connection {
 
     fn obey(&mut self, text: &str) -> Result<(), End> {
         match Packet::parse(text)? {
-            Packet::Pong => self.heart.pong(),
+            Packet::Pong => {
+                self.heart.pong();
+                self.spaces.iter().for_each(Space::ponged);
+            }
             Packet::Close => return Err(End::Closed(None)),
             Packet::Connect { namespace, payload } => {
                 self.connects += 1;
@@ -253,7 +259,9 @@ impl Connection {
                 self.connect(namespace, payload)?;
             }
             Packet::Disconnect { namespace } => {
-                self.spaces.retain(|it| *it.path != *namespace);
+                if let Some(at) = self.spaces.iter().position(|it| *it.path == *namespace) {
+                    self.spaces.remove(at).left();
+                }
                 self.heart.namespaces(self.spaces.len());
             }
             Packet::Event { namespace, ack, packet } => {
@@ -283,9 +291,7 @@ impl Connection {
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
         match opened {
-            Ok((space, socket)) => {
-                // Before anything that the session says, which is gathered later.
-                self.output.reply(&packet::connected(namespace, &socket));
+            Ok(space) => {
                 self.spaces.reserve_exact(1); // most connections open one
                 self.spaces.push(space);
                 self.heart.namespaces(self.spaces.len());
@@ -320,8 +326,8 @@ impl Connection {
     pub(super) fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         for (at, space) in self.spaces.iter_mut().enumerate() {
             while !space.is_over && self.output.has_room() {
-                match space.reader.poll_next(cx) {
-                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.path, &outgoing),
+                match space.poll_next(cx) {
+                    Poll::Ready(Some(said)) => self.output.tell(&space.path, &said),
                     Poll::Ready(None) => {
                         space.is_over = true;
                         return Poll::Ready(at);

@@ -28,7 +28,9 @@ impl Connection {
         }
         let last_words = async {
             match end {
-                End::Gone(_) | End::Asked(_, CloseReason::TooSlow | CloseReason::Gone) => {
+                End::Gone(_)
+                | End::Asked(_, CloseReason::TooSlow | CloseReason::Gone | CloseReason::Replaced) =>
+                {
                     return Err(io::ErrorKind::NotConnected.into());
                 }
                 End::Asked(at, reason) => self.say_ready(at, reason),
@@ -53,8 +55,8 @@ impl Connection {
     /// Gathers what the sessions have said by now, and the end.
     fn say_ready(&mut self, at: usize, reason: CloseReason) {
         for space in &mut self.spaces {
-            while let Some(outgoing) = space.reader.try_next() {
-                self.output.tell(&space.path, &outgoing);
+            while let Some(said) = space.try_next() {
+                self.output.tell(&space.path, &said);
             }
         }
         if reason.ending() == Ending::Disconnect {

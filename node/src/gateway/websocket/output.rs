@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::gateway::packet;
 use crate::gateway::websocket::frame::{self, CloseCode};
+use crate::gateway::websocket::space::Said;
 use crate::hub::outbox::Outgoing;
 
 /// Bytes gathered for one write, unless a single frame is larger. What is not gathered waits in the
@@ -49,12 +50,13 @@ impl Output {
     }
 
     /// Something that a session tells.
-    pub(super) fn tell(&mut self, namespace: &Arc<str>, outgoing: &Outgoing) {
+    pub(super) fn tell(&mut self, namespace: &Arc<str>, said: &Said) {
         if self.written != 0 {
             self.bytes.drain(..mem::take(&mut self.written));
         }
-        match outgoing {
-            Outgoing::Event(event) => {
+        match said {
+            Said::Connected(packet) => self.reply(packet),
+            Said::Outgoing(Outgoing::Event(event)) => {
                 let ready = event.ready(namespace, |event| {
                     let mut bytes = Vec::new();
                     frame::write_text(&mut bytes, &packet::event(namespace, event));
@@ -62,7 +64,7 @@ impl Output {
                 });
                 self.bytes.extend_from_slice(ready);
             }
-            Outgoing::Ack { id, payload } => {
+            Said::Outgoing(Outgoing::Ack { id, payload }) => {
                 let text = packet::ack(namespace, *id, payload.get());
                 frame::write_text(&mut self.bytes, &text);
             }

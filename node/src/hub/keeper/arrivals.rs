@@ -244,6 +244,7 @@ impl Keeper {
             | Signal::Read { .. }
             | Signal::Notification { .. }
             | Signal::Disconnect
+            | Signal::HandOver { .. }
             | Signal::Spread { .. } => (),
         }
     }
@@ -277,6 +278,12 @@ impl Keeper {
             Signal::Disconnect => {
                 if let Some(watched) = self.watched.get(topic) {
                     watched.dismiss_all();
+                }
+                return;
+            }
+            Signal::HandOver { pid } => {
+                if let Some(watched) = self.watched.get(topic) {
+                    watched.hand_over(pid);
                 }
                 return;
             }
