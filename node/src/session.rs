@@ -224,6 +224,8 @@ impl Session {
         self.peer.closing.send(Some(reason)).ok();
         for topic in self.rooms.end() {
             self.parts.hub.detach(&topic, self.peer.conn).await;
+            // Answered after the detaching: from then on the topic tells this connection nothing.
+            let _gone = self.parts.hub.next(&topic, self.peer.conn).await;
         }
         self.leave_behind(reason).await;
     }
