@@ -1,6 +1,7 @@
 -- These users have no connection on a node any more: the node says so, or a reaper for a life that
 -- is dead. Users whom the life does not have are passed over.
--- KEYS: …, the life's users, then for each user: bucket, interest in the user's topic
+-- KEYS: …, the life's users, then for each user: bucket, interest in the user's topic; the one of
+-- `users`
 -- ARGV: …, then the users
 for i = 3, #ARGV do
   local name, bucket, interest = ARGV[i], KEYS[2 * i - 1], KEYS[2 * i]

@@ -1,7 +1,9 @@
--- A room's visibility and state, or nothing where nobody made it or it was deleted.
+-- A room's record, or nothing where nobody made it or it was deleted.
 --
 -- KEYS: meta
 
-local meta = redis.call('HMGET', KEYS[1], 'visibility', 'state')
+local meta = redis.call('HMGET', KEYS[1], 'visibility', 'state', 'name', 'description',
+  'department', 'metadata', 'creator', 'created', 'updated')
 if not meta[1] or meta[2] == 'deleted' then return cmsgpack.pack({}) end
-return cmsgpack.pack({ meta[1], meta[2] or 'open' })
+for i = 1, 9 do meta[i] = meta[i] or '' end
+return cmsgpack.pack(meta)

@@ -1,5 +1,5 @@
 -- A connected user wants to be seen as something else.
--- KEYS: …, the user's bucket
+-- KEYS: …, the user's bucket, the one of `users`
 -- ARGV: …, user, status
 local name, status = ARGV[3], ARGV[4]
 local user = user_read(KEYS[4], name)

@@ -1,6 +1,7 @@
 -- These users have a connection on the calling node now. Only a user's first such call of a life
 -- counts, so repeating it changes nothing.
--- KEYS: …, the life's users, then for each user: bucket, interest in the user's topic
+-- KEYS: …, the life's users, then for each user: bucket, interest in the user's topic; the one of
+-- `users`
 -- ARGV: …, then the users
 for i = 3, #ARGV do
   local name, bucket, interest = ARGV[i], KEYS[2 * i - 1], KEYS[2 * i]

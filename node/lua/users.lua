@@ -1,4 +1,7 @@
 -- For up, down and status: what a bucket keeps of a user, `<nodes> <version> <status> <last seen>`.
+--
+-- The last of KEYS: how many users of the partition are not seen as offline
+local ONLINE = KEYS[#KEYS]
 
 -- Whoever left longer ago than this, in milliseconds, may be forgotten.
 local FORGET_AFTER = 30 * 86400 * 1000
@@ -23,6 +26,11 @@ end
 -- From now on the user is seen as `status`: a new version for everyone, if that is news.
 local function user_show(name, user, status)
   if user.status == status then return end
+  if user.status == 'offline' then
+    redis.call('INCR', ONLINE)
+  elseif status == 'offline' then
+    redis.call('DECR', ONLINE)
+  end
   user.status = status
   user.version = math.max(NOW, user.version + 1)
   tell_all(presence_item(name, user.version, status))

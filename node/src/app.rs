@@ -11,18 +11,19 @@ use metrics_exporter_prometheus::BuildError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::app::drain::Stop;
 use crate::auth::Authenticator;
 use crate::auth::key::KeyProblem;
+use crate::auth::trust::Mode;
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
 use crate::clock;
 use crate::config::Config;
-use crate::dialect::Dialects;
 use crate::dialect::check::Faults;
+use crate::dialect::{Dialects, LinkTo};
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
 use crate::http::{self, Sources};
@@ -103,15 +104,20 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let (health, seen) = watch::channel(Health::Starting);
     serve_internal(config, seen, lifecycle).await?;
 
-    let dialects = Arc::new(config.dialects.compile()?);
     let auth = Arc::new(Authenticator::new(&config.auth)?);
+    if config.auth.mode == Mode::Trust {
+        warn!(
+            "clients are taken at their word: whoever says who they are on connecting needs no token"
+        );
+    }
     let blobs = open_blobs(config, lifecycle)?;
+    let dialects = Arc::new(config.dialects.compile()?.with_links(&link_to(&blobs)));
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&config.redis, arrivals, lifecycle.clone()).await?;
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
-    let chat = Chat::start(config.rooms, &store, handed, lifecycle);
+    let chat = Chat::start(config.rooms, (&store, &blobs), handed, lifecycle);
     let sessions = Sessions::new(
         session_config(config, &dialects),
         (chat, hub.clone(), store.clone()),
@@ -169,6 +175,12 @@ fn open_blobs(config: &Config, lifecycle: &Lifecycle) -> Result<Blobs, StartErro
     Ok(Blobs::open(&config.blobs, &config.data_dir, links, lifecycle.clone())?)
 }
 
+/// Links to files, signed when they are told.
+fn link_to(blobs: &Blobs) -> LinkTo {
+    let blobs = blobs.clone();
+    Arc::new(move |file| blobs.url(file, clock::now()))
+}
+
 fn sources(store: &Store, hub: &Hub, blobs: Blobs, started: Instant) -> Sources {
     let (local, cluster) = (hub.clone(), store.clone());
     Sources {
@@ -201,13 +213,14 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
     }
 }
 
-fn behind(dialects: &Dialects, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
-    let auth_of_gateway = Arc::clone(auth);
+fn behind(dialects: &Arc<Dialects>, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
+    let (auth_of_gateway, spoken) = (Arc::clone(auth), Arc::clone(dialects));
     Behind {
-        namespaces: dialects.namespaces().into_iter().map(|(namespace, _)| namespace).collect(),
+        venues: dialects.venues(),
         cookies: auth.cookies().to_vec(),
         authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
         open: Arc::new(move |peer| sessions.open(peer)),
+        takes_files: Arc::new(move |namespace, packet| spoken.takes_files(namespace, packet)),
     }
 }
 

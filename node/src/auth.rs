@@ -7,10 +7,13 @@ mod claims;
 pub mod config;
 pub mod key;
 pub mod mint;
+pub mod trust;
 
 use crate::auth::claims::Rules;
 use crate::auth::config::Config;
 use crate::auth::key::{KeyProblem, Keys};
+use crate::auth::trust::Mode;
+use crate::domain::claims::Claims;
 use crate::domain::command::Token;
 use crate::domain::role::Actor;
 use crate::domain::time::Timestamp;
@@ -52,6 +55,7 @@ pub enum AuthFailure {
 /// Verifies tokens.
 #[derive(Debug)]
 pub struct Authenticator {
+    mode: Mode,
     keys: Keys,
     rules: Rules,
     cookies: Vec<String>,
@@ -64,6 +68,7 @@ impl Authenticator {
     /// There is no key, or one of them is of no use.
     pub fn new(config: &Config) -> Result<Self, KeyProblem> {
         Ok(Self {
+            mode: config.mode,
             keys: Keys::read(config)?,
             rules: Rules::new(config),
             cookies: config.cookies.clone(),
@@ -101,6 +106,16 @@ impl Authenticator {
             return Err(AuthFailure::Claims);
         }
         Ok(Some(identity))
+    }
+
+    /// Who somebody without a token is by these words; `None`: nobody is taken at their word, or
+    /// the words say no id.
+    #[must_use]
+    pub fn take_at_word(&self, claims: &Claims) -> Option<Identity> {
+        match self.mode {
+            Mode::Jwt => None,
+            Mode::Trust => trust::identity(claims),
+        }
     }
 
     /// The cookies that may hold a token, in order.

@@ -40,9 +40,10 @@ use crate::domain::time::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
 
-/// Bytes of uploads that a node has in its hands at once, as they were sent. A connection's commands
-/// run one after the other, so it has one of them.
-const IN_FLIGHT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of uploads that are on their way into the store at once, as they were sent; the gateway
+/// has as much again for what comes in. A connection's commands run one after the other, so it has
+/// one of them.
+const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// When to try again while the node has no room: a slow store takes a few seconds for an upload.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -60,6 +61,13 @@ pub struct Blobs {
 #[derive(Debug)]
 #[must_use = "files that no message keeps are removed"]
 pub struct Stored {
+    blobs: Blobs,
+    attachments: Vec<Attachment>,
+}
+
+/// Files that stay, for a message that is stored or may be.
+#[derive(Debug)]
+pub struct Kept {
     blobs: Blobs,
     attachments: Vec<Attachment>,
 }
@@ -195,9 +203,16 @@ impl Stored {
         &self.attachments
     }
 
-    /// The message is stored, or may be: the files stay.
-    pub fn keep(mut self) {
-        self.attachments.clear();
+    /// The message is being stored: the files stay, whatever becomes of the caller.
+    pub fn keep(mut self) -> Kept {
+        Kept { blobs: self.blobs.clone(), attachments: std::mem::take(&mut self.attachments) }
+    }
+}
+
+impl Kept {
+    /// The message was not stored: its files are removed in the background.
+    pub fn discard(self) {
+        drop(Stored { blobs: self.blobs, attachments: self.attachments });
     }
 }
 

@@ -3,32 +3,43 @@
 //! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
 //! every other node. Refusals carry codes; dialects spell them.
 
+mod news;
 mod quotas;
 mod receipts;
 mod rooms;
+mod stats;
+mod typing;
+mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
+use crate::blobs::{Blobs, Stored};
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
+pub use crate::chat::rooms::Admitted;
+pub use crate::chat::stats::EVERY as STATS_EVERY;
+use crate::chat::typing::Typing;
 use crate::clock;
+use crate::domain::attachment::Upload;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
-use crate::domain::presence::Status;
+use crate::domain::news::Happened;
+use crate::domain::presence::{LISTED_USERS_MAX, Shown, Status};
 use crate::domain::quota::Limit;
 use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Actor, Participant, Role};
-use crate::domain::room::{RoomPolicy, RoomState};
+use crate::domain::room::{NewRoom, Reserved, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
+use crate::domain::stats::Stats;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
@@ -46,12 +57,16 @@ pub struct Config {
 pub struct Chat {
     store: Store,
     policy: RoomPolicy,
+    blobs: Blobs,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
+    news: mpsc::Sender<news::Item>,
+    typing: Typing,
+    stats: watch::Sender<Stats>,
 }
 
-/// Users of a list, beside the asker.
-const LISTED_USERS_MAX: usize = 200;
+/// Rooms that one user may make: they stay until somebody deletes them.
+const ROOMS_MADE: Limit = Limit { times: 10, per: Duration::from_secs(60) };
 
 /// Who asks, on which connection, and how often the user may.
 #[derive(Debug, Clone, Copy)]
@@ -64,69 +79,111 @@ pub struct Asker<'a> {
     pub is_spread: bool,
     /// The limit that the command counts against; `None`: none.
     pub limit: Option<Limit>,
+    /// The dialect's own id of the request, for the asker's copy of what comes of it.
+    pub request: Option<&'a str>,
 }
 
 impl Chat {
-    /// Starts the receipts' task; `handed` tells it what was handed to live connections.
+    /// Starts the tasks of the core; `handed` tells that of receipts what was handed to live
+    /// connections.
     #[must_use]
     pub fn start(
         config: Config,
-        store: &Store,
+        (store, blobs): (&Store, &Blobs),
         handed: mpsc::Receiver<Handed>,
         lifecycle: &Lifecycle,
     ) -> Self {
         let reads = receipts::start(store.clone(), handed, lifecycle);
         let quotas = std::sync::Arc::new(Quotas::default());
-        Self { store: store.clone(), policy: config.policy, quotas, reads }
+        Self {
+            store: store.clone(),
+            policy: config.policy,
+            blobs: blobs.clone(),
+            quotas,
+            reads,
+            news: news::start(store.clone(), lifecycle),
+            typing: Typing::start(store, lifecycle),
+            stats: stats::start(store.clone(), lifecycle),
+        }
     }
 
-    /// Whether the actor may hear the room, and whether it is open. Under the open policy, or with a grant in the token,
-    /// an unknown room is made.
+    /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
+    /// in the token, an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
-    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<RoomState, Refusal> {
+    pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<Admitted, Refusal> {
         rooms::admit(&self.store, self.policy, actor, room).await
     }
 
-    /// Stores a message of a room that the connection has joined.
+    /// What is told of a room; of one that nobody has described, its id.
     ///
     /// # Errors
-    /// Too often, a reserved or closed room, a full store, or Redis could not be asked: then
-    /// the outcome says whether a retry with the same `clientMessageId` is needed.
+    /// No such room, or Redis could not be asked.
+    pub async fn room(&self, room: &RoomId) -> Result<RoomCard, Refusal> {
+        let record = self.store.room(room).await.map_err(unavailable)?;
+        record.map(|it| it.room.card(room)).ok_or(Refusal::RoomNotFound)
+    }
+
+    /// Makes a room with an id of its own, in which the asker is a member.
+    ///
+    /// # Errors
+    /// Too often, or Redis could not be asked.
+    pub async fn create_room(&self, asker: Asker<'_>, new: NewRoom) -> Result<Reply, Refusal> {
+        let asker = Asker { limit: Some(ROOMS_MADE), ..asker };
+        self.quotas.take(&self.store, asker, "rooms").await?;
+        let room = rooms::create(&self.store, asker.actor, new).await?;
+        let at = self.created_at(&room.id).await?;
+        Ok(Reply::Created { room, at })
+    }
+
+    /// Stores a message of a room that the connection has joined, its files first.
+    ///
+    /// # Errors
+    /// Too often, a reserved or closed room, files that are not taken, a full store, or Redis or the
+    /// store of files could not be asked: then the outcome says whether a retry with the same
+    /// `clientMessageId` is needed.
     pub async fn send(&self, asker: Asker<'_>, draft: Draft) -> Result<Reply, Refusal> {
         rooms::may_send(asker.actor, &draft.room)?;
         self.quotas.take(&self.store, asker, "messages").await?;
+        let stored = self.store_files(draft.uploads).await?;
+        let attachments = stored.as_ref().map_or_else(Vec::new, |it| it.attachments().to_vec());
         let sender = asker.actor.participant.clone();
         let append = Append {
             room: draft.room.clone(),
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
-            origin: Some((asker.conn, None)),
+            origin: Some((asker.conn, asker.request.map(str::to_owned))),
             event: Event::MessagePosted(Message {
                 sender,
                 text: draft.text,
                 kind: draft.kind,
                 client_message_id: draft.client_message_id,
+                attachments,
             }),
         };
-        let appended = self.append(append).await?;
-        Ok(Reply::Sent {
-            message: MessageId::new(&draft.room, appended.position),
-            room: draft.room,
-            position: appended.position,
-            at: appended.at,
-        })
+        // Before: a connection that ends meanwhile must not take the files of its message away.
+        let kept = stored.map(Stored::keep);
+        let appended = self.append(append).await;
+        // The message was refused, or was stored already with the files of an earlier attempt.
+        if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
+            kept.discard();
+        }
+        let Appended { position, at, duplicate, .. } = appended?;
+        let repeated = if duplicate && asker.request.is_some() {
+            self.store.entry(&draft.room, position).await.map_err(unavailable)?
+        } else {
+            None
+        };
+        let message = MessageId::new(&draft.room, position);
+        Ok(Reply::Sent { message, room: draft.room, position, at, repeated })
     }
 
-    /// A page of the messages of a room that the actor may hear.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn history(&self, room: RoomId, limit: u32, offset: u64) -> Result<Reply, Refusal> {
-        let page = self.store.messages(&room, limit, offset).await;
-        let (total, messages) = page.map_err(unavailable)?;
-        Ok(Reply::History { room, messages, limit, offset, total })
+    async fn store_files(&self, uploads: Vec<Upload>) -> Result<Option<Stored>, Refusal> {
+        if uploads.is_empty() {
+            return Ok(None);
+        }
+        self.blobs.store(uploads).await.map(Some)
     }
 
     /// Who is in a room that the actor may hear.
@@ -135,25 +192,60 @@ impl Chat {
     /// Redis could not be asked.
     pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
         let users = self.seen_in(actor, std::slice::from_ref(&room)).await?;
-        Ok(Reply::Users { room, users, at: clock::now() })
+        Ok(Reply::Users { room, users })
+    }
+
+    /// Who is online in the cluster: the most recently seen of those who are listed.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn online(&self, actor: &Actor) -> Result<Reply, Refusal> {
+        let mut users = self.store.listed().await.map_err(unavailable)?;
+        users.retain(|it| it.status != Status::Offline);
+        Ok(online(actor, users))
     }
 
     /// Who is online in these rooms.
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn online(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
-        let users = self.seen_in(actor, rooms).await?;
-        Ok(Reply::Online { user: actor.participant.clone(), users, at: clock::now() })
+    pub async fn online_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
+        let mut users = self.seen_in(actor, rooms).await?;
+        // The asker is the last one, and stays.
+        users.drain(..users.len().saturating_sub(LISTED_USERS_MAX));
+        Ok(online(actor, users))
+    }
+
+    /// How many users are in a room if the actor is, too.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn count(&self, actor: &Actor, room: &RoomId) -> Result<u64, Refusal> {
+        self.store.count_with(room, actor.id()).await.map_err(unavailable)
+    }
+
+    /// The cluster's figures; whoever watches them is told, too.
+    ///
+    /// # Errors
+    /// The actor is no admin, or Redis could not be asked.
+    pub async fn stats(&self, actor: &Actor) -> Result<Stats, Refusal> {
+        if actor.participant.role != Role::Admin {
+            return Err(Refusal::AccessDenied);
+        }
+        let stats = self.store.stats().await.map_err(unavailable)?;
+        self.stats.send_if_modified(|it| std::mem::replace(it, stats) != stats);
+        Ok(stats)
+    }
+
+    /// The cluster's figures from now on, as they change; for those whom [`Self::stats`] answered.
+    #[must_use]
+    pub fn watch_stats(&self) -> watch::Receiver<Stats> {
+        self.stats.subscribe()
     }
 
     /// Who is in these rooms and not seen as offline, and the actor: Redis may not know yet that
     /// the actor has come.
-    async fn seen_in(
-        &self,
-        actor: &Actor,
-        rooms: &[RoomId],
-    ) -> Result<Vec<(Participant, Status)>, Refusal> {
+    async fn seen_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Vec<Shown>, Refusal> {
         let mut inside = BTreeMap::new();
         for room in rooms {
             if LISTED_USERS_MAX <= inside.len() {
@@ -171,9 +263,12 @@ impl Chat {
             None | Some(Status::Offline) => Status::Online,
             Some(status @ (Status::Online | Status::Away | Status::Busy)) => status,
         };
-        let others = others.into_iter().zip(seen).map(|(user, seen)| (user, seen.status));
-        let others = others.filter(|(_, status)| *status != Status::Offline);
-        Ok(others.chain([(actor.participant.clone(), own)]).collect())
+        let at = clock::now();
+        let others = others.into_iter().zip(seen);
+        let others = others.map(|(user, seen)| Shown { user, status: seen.status, at });
+        let others = others.filter(|it| it.status != Status::Offline);
+        let asker = Shown { user: actor.participant.clone(), status: own, at };
+        Ok(others.chain([asker]).collect())
     }
 
     /// Closes a room that the connection has joined: nobody can write into it any more.
@@ -200,8 +295,22 @@ impl Chat {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Refusal> {
+        let news = match &append.event {
+            Event::MessagePosted(_) => Some(Happened::Posted),
+            Event::RoomClosed { .. } => Some(Happened::Closed),
+            Event::RoomUpdated { .. } | Event::RoomDeleted => None,
+        };
+        // A reserved room has no members.
+        let news = news.filter(|_| Reserved::of(&append.room).is_none());
+        let room = append.room.clone();
         match self.store.append(append).await {
-            Ok(appended) => Ok(appended),
+            Ok(appended) => {
+                if let (Some(what), false) = (news, appended.duplicate) {
+                    // News that does not fit is a list that members look at later.
+                    self.news.try_send(news::Item { room, what, at: appended.at }).ok();
+                }
+                Ok(appended)
+            }
             Err(AppendError::Refused(refusal)) => Err(refusal),
             Err(AppendError::Failed(error)) => {
                 debug!(%error, outcome = error.outcome.as_str(), "an event was not stored");
@@ -234,7 +343,7 @@ impl Chat {
         let node = *self.store.life().borrow();
         let origin = Origin { node, conn: asker.conn, request: None };
         let user = asker.actor.participant.clone();
-        self.store.signal(Topic::Room(room.clone()), Signal::Typing { user, origin, active });
+        self.typing.tell(room.clone(), user, origin, active);
     }
 
     /// Sets what the user is seen as.
@@ -273,6 +382,24 @@ impl Chat {
         self.store.signal(Topic::User(user.clone()), Signal::Disconnect);
         Ok(Reply::Disconnected { user })
     }
+}
+
+/// Whether the log holds, or may hold, the message of this attempt.
+fn may_hold_files(appended: &Result<Appended, Refusal>) -> bool {
+    match appended {
+        Ok(appended) => !appended.duplicate,
+        Err(refusal) => refusal.outcome() == Outcome::Unknown,
+    }
+}
+
+/// A list of who is online with the asker on it, whom Redis may not know to be there yet.
+fn online(actor: &Actor, mut users: Vec<Shown>) -> Reply {
+    let (user, at) = (actor.participant.clone(), clock::now());
+    if users.iter().all(|it| it.user.id != user.id) {
+        users.insert(0, Shown { user: user.clone(), status: Status::Online, at });
+    }
+    users.truncate(LISTED_USERS_MAX);
+    Reply::Online { user, users, at }
 }
 
 /// Redis could not be asked, and nothing that would be stored twice was at stake.

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::auth::trust::Mode;
 use crate::auth::{self, Authenticator};
 use crate::blobs::config::{self as blobs, PublicUrl};
 use crate::chat;
@@ -75,7 +76,7 @@ pub struct Limits {
     pub connections: usize,
     /// New sessions a second and address.
     pub connections_per_address: u32,
-    /// Bytes of one event.
+    /// Bytes of one event without files.
     pub message_bytes: NonZeroUsize,
     /// Rooms that a connection may have joined at once.
     pub rooms_per_connection: u32,
@@ -155,9 +156,11 @@ impl Dialects {
 
     fn problem(&self) -> Option<String> {
         match self.compile() {
-            Ok(all) if all.by_name(&self.usual).is_some() => None,
+            Ok(all) if all.by_name(&self.usual).is_some_and(|it| !all.get(it).is_enveloped()) => {
+                None
+            }
             Ok(_) => {
-                Some("dialects.default: see `parlance dialects list` for all there are".into())
+                Some("dialects.default: see `parlance dialects list` for all on a namespace".into())
             }
             Err(faults) => {
                 Some(format!("dialects.dir: {}", faults.to_string().replace('\n', "; ")))
@@ -203,6 +206,13 @@ impl Config {
         {
             problems.push(format!("{}: {problem}", problem.setting()));
         }
+        if self.auth.mode == Mode::Trust && self.auth.has_key() {
+            problems.push(
+                "auth.mode: takes clients at their word, so it does not go with a key: remove it, \
+                 or auth.jwt_secret and auth.public_key_file"
+                    .into(),
+            );
+        }
         if self.listen == self.internal_listen && self.listen.port() != 0 {
             problems.push(format!("internal_listen: is the public address {} too", self.listen));
         }
@@ -220,9 +230,10 @@ impl Config {
             ));
         }
         problems.extend(self.blobs.problems());
-        if self.auth.public_key_file.is_some() && self.link_secret().is_none() {
+        let is_keyless = self.auth.mode == Mode::Trust || self.auth.public_key_file.is_some();
+        if is_keyless && self.link_secret().is_none() {
             problems.push(
-                "blobs.secret: links to files cannot be signed with a public key: set a random \
+                "blobs.secret: links to files cannot be signed without a secret: set a random \
                  text, the same on every node"
                     .into(),
             );

@@ -7,15 +7,20 @@ pub mod check;
 mod compile;
 mod deed;
 mod dialects;
+pub mod envelope;
 mod file;
 mod forms;
 mod json;
+mod links;
 mod offer;
 mod pattern;
+mod rates;
 mod request;
+mod set;
 mod shape;
 pub mod source;
 mod template;
+mod venue;
 mod words;
 
 use std::borrow::Cow;
@@ -27,11 +32,16 @@ use serde_json::value::RawValue;
 use crate::dialect::check::Fault;
 use crate::dialect::deed::Deed;
 pub use crate::dialect::dialects::Dialects;
+use crate::dialect::envelope::RequestId;
 use crate::dialect::forms::Forms;
+pub use crate::dialect::links::LinkTo;
 use crate::dialect::offer::Occasion;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Given, Rules};
+pub use crate::dialect::set::DialectSet;
 use crate::dialect::template::Template;
+pub use crate::dialect::venue::Venue;
+use crate::dialect::venue::Venues;
 use crate::dialect::words::{Style, Words};
 use crate::domain::claims::Claims;
 use crate::domain::command::Command;
@@ -40,6 +50,7 @@ use crate::domain::quota::Limit;
 use crate::domain::recovery::Offset;
 use crate::domain::refusal::Refusal;
 use crate::domain::reply::Reply;
+use crate::domain::view::Wanted;
 
 /// Number of a compiled dialect in [`Dialects`]; small, so tables can be indexed by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +65,8 @@ pub struct Frame {
     pub payload: Box<RawValue>,
     /// Where an event of a room stands, for clients that come back and go on from there.
     pub offset: Option<Offset>,
+    /// What it answers, where envelopes say so.
+    pub request: Option<RequestId>,
     /// What a gateway made of the two, for each namespace in which somebody hears it.
     ready: Forms,
 }
@@ -62,7 +75,7 @@ impl Frame {
     /// An event called `event` with this argument.
     #[must_use]
     pub fn new(event: Arc<str>, payload: Box<RawValue>) -> Self {
-        Self { event, payload, offset: None, ready: Forms::default() }
+        Self { event, payload, offset: None, request: None, ready: Forms::default() }
     }
 
     /// The same event, standing there in its room.
@@ -71,8 +84,30 @@ impl Frame {
         Self { offset: Some(offset), ..self }
     }
 
-    /// The bytes that a gateway writes for this event on `namespace`: made by `write` for the
-    /// first connection that hears it, and shared by all others.
+    /// A copy of the event that stands nowhere.
+    #[must_use]
+    pub fn without_offset(&self) -> Arc<Self> {
+        Arc::new(Self::new(Arc::clone(&self.event), self.payload.clone()))
+    }
+
+    /// The event as the answer to `request`; of a frame that others hear too, a copy.
+    #[must_use]
+    pub fn answering(self: Arc<Self>, request: RequestId) -> Arc<Self> {
+        let (event, payload) = match Arc::try_unwrap(self) {
+            Ok(frame) => (frame.event, frame.payload),
+            Err(shared) => (Arc::clone(&shared.event), shared.payload.clone()),
+        };
+        Arc::new(Self { request: Some(request), ..Self::new(event, payload) })
+    }
+
+    /// Whether it says the same, whoever's words it is in.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.event == other.event && self.payload.get() == other.payload.get()
+    }
+
+    /// The bytes that a gateway writes for this event on `namespace`, or under another name of its
+    /// own: made by `write` for the first connection that hears it, and shared by all others.
     pub fn ready(&self, namespace: &Arc<str>, write: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
         self.ready.get_or_write(namespace, || write(self))
     }
@@ -116,6 +151,8 @@ pub struct Terms {
     pub needs_open: bool,
     /// Joining a room leaves those that this dialect has joined before.
     pub leaves_others: bool,
+    /// What the answer to a join tells of the room.
+    pub wanted: Wanted,
 }
 
 /// A packet that a dialect understood.
@@ -127,6 +164,8 @@ pub struct Request {
     pub event: Arc<str>,
     /// On what terms.
     pub terms: Terms,
+    /// The client's own id of it, which every answer carries.
+    pub request: Option<RequestId>,
     /// What the sender says about itself.
     pub claims: Claims,
     /// What is asked.
@@ -140,6 +179,8 @@ pub struct Malformed {
     pub dialect: Option<DialectId>,
     /// The event's name where a dialect knows it.
     pub event: Option<Arc<str>>,
+    /// The client's own id of it, which the answer carries.
+    pub request: Option<RequestId>,
     /// What to answer.
     pub refusal: Refusal,
 }
@@ -182,6 +223,8 @@ struct ClientEvent {
     fixed: Given,
     deed: Deed,
     terms: Terms,
+    /// Kinds of messages that clients may not send.
+    kinds_refused: Vec<Box<str>>,
     ack: Template,
     answers: Vec<Utterance>,
     /// How a refusal of this event is told, where not as all others.
@@ -199,8 +242,9 @@ struct Spelling {
 #[derive(Debug)]
 pub struct Dialect {
     name: Arc<str>,
-    namespaces: Vec<Arc<str>>,
+    venues: Venues,
     rates: Rates,
+    needs_token: bool,
     has_standing_rooms: bool,
     rules: Rules,
     style: Style,
@@ -227,6 +271,20 @@ impl Dialect {
     #[must_use]
     pub fn rates(&self) -> Rates {
         self.rates
+    }
+
+    /// Whether its clients show their token when they connect, and not later.
+    #[must_use]
+    pub fn needs_token(&self) -> bool {
+        self.needs_token
+    }
+
+    /// Whether it tells members of a room, or agents who see to it, what happens there while they
+    /// are elsewhere.
+    #[must_use]
+    pub fn tells_news(&self) -> bool {
+        let news = [Occasion::RoomNews, Occasion::RoomEnded, Occasion::RoomRaised];
+        news.iter().any(|it| self.server.contains_key(it))
     }
 
     /// Whether its users hear their own room and those of their departments without joining.
@@ -257,6 +315,10 @@ impl Dialect {
             | Notice::Read { .. }
             | Notice::Notification { .. }
             | Notice::HistoryReset { .. }
+            | Notice::News { .. }
+            | Notice::Ended { .. }
+            | Notice::Raised { .. }
+            | Notice::Stats { .. }
             | Notice::TokenExpiring { .. } => frame,
         };
         Some(Spoken { to: *to, frame: Arc::new(frame) })
@@ -296,27 +358,48 @@ impl Dialect {
         Arc::new(frame.expect(SPELLED))
     }
 
+    /// Whether messages are envelopes instead of packets of Socket.IO.
+    #[must_use]
+    pub fn is_enveloped(&self) -> bool {
+        self.venues.is_enveloped()
+    }
+
+    /// Whether the event shows a token.
+    #[must_use]
+    pub fn authenticates(&self, event: &str) -> bool {
+        self.asked(event).is_some_and(|it| it.deed == Deed::Authenticate)
+    }
+
     fn asked(&self, event: &str) -> Option<&ClientEvent> {
         if event == CONNECT { self.greeting.as_ref() } else { self.client.get(event) }
     }
 
-    /// The faults of `later`, which stands in `file`, where it claims an event of this dialect on
-    /// a namespace of both. Authentication belongs to the connection, so all may claim it.
+    /// The faults of `later`, which stands in `file`: a path of both, or an event of both on a
+    /// namespace of both. Authentication belongs to the connection, so all may claim it.
     fn quarrels(&self, later: &Self, file: &Arc<str>) -> Vec<Fault> {
-        let is_shared = |namespace: &&Arc<str>| self.namespaces.contains(namespace);
-        let Some(namespace) = later.namespaces.iter().find(is_shared) else {
-            return Vec::new();
-        };
-        let claimed = later.client.iter().filter(|(name, event)| {
-            let earlier = self.client.get(*name).map(|earlier| earlier.deed);
-            earlier.is_some_and(|deed| deed != Deed::Authenticate || deed != event.deed)
-        });
-        let fault = |(name, event): (&Arc<str>, &ClientEvent)| Fault {
-            file: Arc::clone(file),
-            line: event.line,
-            cause: format!("dialect `{}` claims `{name}` on `{namespace}` already", self.name),
-        };
-        claimed.map(fault).collect()
+        let fault = |line, cause| Fault { file: Arc::clone(file), line, cause };
+        match (&self.venues, &later.venues) {
+            (Venues::Paths(own), Venues::Paths(paths)) => {
+                let taken = paths.iter().filter(|it| own.contains(it));
+                let cause = |it| format!("`{it}` belongs to dialect `{}` already", self.name);
+                taken.map(|it| fault(0, cause(it))).collect()
+            }
+            (Venues::Namespaces(own), Venues::Namespaces(namespaces)) => {
+                let Some(namespace) = namespaces.iter().find(|it| own.contains(it)) else {
+                    return Vec::new();
+                };
+                let claimed = later.client.iter().filter(|(name, event)| {
+                    let earlier = self.client.get(*name).map(|earlier| earlier.deed);
+                    earlier.is_some_and(|deed| deed != Deed::Authenticate || deed != event.deed)
+                });
+                let cause = |name: &str| {
+                    format!("dialect `{}` claims `{name}` on `{namespace}` already", self.name)
+                };
+                claimed.map(|(name, event)| fault(event.line, cause(name))).collect()
+            }
+            (Venues::Paths(_), Venues::Namespaces(_))
+            | (Venues::Namespaces(_), Venues::Paths(_)) => Vec::new(),
+        }
     }
 
     fn words_of(&self, refusal: &Refusal) -> Words<'_> {
@@ -336,6 +419,11 @@ impl ClientEvent {
         let given = pattern::take(&self.patterns, args, &self.fixed, rules);
         let mut given = given.map_err(Refusal::invalid)?;
         let claims = std::mem::take(&mut given.claims);
+        if let Some(kind) = &given.kind
+            && self.kinds_refused.iter().any(|it| **it == **kind)
+        {
+            return Err(Refusal::invalid(format!("messages of the type `{kind}` are not taken")));
+        }
         let command = self.deed.command(given);
         Ok((claims, command.ok_or_else(|| Refusal::invalid("incomplete arguments"))?))
     }

@@ -1,5 +1,5 @@
-//! The door for clients: takes their connections, speaks Socket.IO with them, and turns each
-//! namespace of each into a [`Peer`].
+//! The door for clients: takes their connections, speaks Socket.IO or plain envelopes with them, and
+//! turns each namespace of each into a [`Peer`].
 //!
 //! What a client says is not understood here, and what it hears is not made here.
 
@@ -10,6 +10,7 @@ pub mod config;
 mod credentials;
 mod door;
 mod drain;
+mod envelope;
 mod flow;
 mod inside;
 mod intake;
@@ -20,6 +21,7 @@ pub mod origin;
 mod packet;
 mod socketio;
 mod transport;
+mod uploads;
 mod websocket;
 
 use std::sync::{Arc, Weak};
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::auth::{AuthFailure, Credentials, Identity};
+use crate::dialect::Venue;
 use crate::domain::refusal::Refusal;
 use crate::gateway::accept::Listener;
 use crate::gateway::admission::Admission;
@@ -42,6 +45,7 @@ use crate::gateway::drain::{FLUSH_MAX, Leaving};
 use crate::gateway::inside::Inside;
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::socketio::{Lane, Namespace};
+use crate::gateway::uploads::Uploads;
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
 
@@ -67,22 +71,35 @@ pub type Authenticate =
 /// the CONNECT.
 pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
 
+/// Whether files may come with an event of a namespace, told by the begin of its packet.
+pub type TakesFiles = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// What is behind the door.
 #[derive(Clone)]
 pub struct Behind {
-    /// The namespaces that are served, with their slashes.
-    pub namespaces: Vec<Arc<str>>,
+    /// The namespaces that are served, and the paths of envelopes.
+    pub venues: Vec<Venue>,
     /// The cookies that may hold a token, in order.
     pub cookies: Vec<String>,
     /// Verifies tokens.
     pub authenticate: Authenticate,
     /// Serves peers.
     pub open: Open,
+    /// Tells the events that may be larger than others.
+    pub takes_files: TakesFiles,
+}
+
+fn namespaces(venues: &[Venue]) -> Vec<Arc<str>> {
+    let namespace = |it: &Venue| match it {
+        Venue::Namespace(namespace) => Some(Arc::clone(namespace)),
+        Venue::Path(_) => None,
+    };
+    venues.iter().filter_map(namespace).collect()
 }
 
 impl std::fmt::Debug for Behind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Behind").field("namespaces", &self.namespaces).finish_non_exhaustive()
+        f.debug_struct("Behind").field("venues", &self.venues).finish_non_exhaustive()
     }
 }
 
@@ -105,19 +122,21 @@ impl Gateway {
     pub fn new(config: Config, behind: Behind, lifecycle: Lifecycle) -> Self {
         metrics::describe();
         let (leaving, told_to_leave) = watch::channel(None);
-        let inside =
-            Inside::new(behind.authenticate, behind.open, lifecycle.clone(), told_to_leave);
-        let paths = behind.namespaces;
-        let websocket =
-            websocket::Lane::new(Arc::clone(&inside), &paths, config.heartbeat, config.limits);
-        let engine = Engine::new(config.heartbeat, config.limits, |engine| {
+        let uploads =
+            Uploads::new(config.limits, config.heartbeat, Arc::clone(&behind.takes_files));
+        let inside = Inside::new(&behind, Arc::clone(&uploads), lifecycle.clone(), told_to_leave);
+        let namespaces = namespaces(&behind.venues);
+        let websocket = websocket::Lane::new(Arc::clone(&inside), behind.venues, config.heartbeat);
+        let packet_bytes = uploads.packet_bytes_max(true);
+        let engine = Engine::new(config.heartbeat, packet_bytes, |engine| {
             let lane = Arc::new(Lane { inside, engine: Weak::clone(engine) });
-            paths.into_iter().map(|path| Namespace::new(path, Arc::clone(&lane))).collect()
+            namespaces.into_iter().map(|name| Namespace::new(name, Arc::clone(&lane))).collect()
         });
         let door = Door {
             admission: Admission::new(config.limits),
             cookies: behind.cookies,
             links: Arc::default(),
+            uploads,
             engine,
             websocket,
             lifecycle,
@@ -140,13 +159,15 @@ impl Gateway {
         Listener::bind(self.door.config.listen, transports_max, self.kill.child_token()).await
     }
 
-    /// Everything that the public port serves: Socket.IO, and `pages` for all other paths.
+    /// Everything that the public port serves: Socket.IO, WebSockets with envelopes, and `pages` for
+    /// all else.
     pub fn router(&self, pages: Router) -> Router {
         let origins = Arc::new(self.door.config.cors.origins.clone());
         let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
         pages
             .route(ENGINE_PATH, socket_io.clone())
             .route(&format!("{ENGINE_PATH}/"), socket_io)
+            .layer(from_fn_with_state(Arc::clone(&self.door), door::pass_envelopes))
             .layer(from_fn_with_state(origins, door::check_origin))
     }
 

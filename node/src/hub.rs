@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::dialect::Dialects;
+use crate::dialect::{DialectSet, Dialects};
 use crate::domain::id::ConnId;
 use crate::domain::position::Position;
 use crate::domain::receipt::Handed;
@@ -30,6 +30,7 @@ use crate::domain::topic::Topic;
 use crate::hub::directory::Directory;
 use crate::hub::fanout::Listener;
 use crate::hub::keeper::{Ask, Keeper, Mailbox};
+pub use crate::hub::roster::ROSTER_USERS_MAX;
 use crate::hub::watched::Attaching;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Arrivals, Store, StoreError};
@@ -77,6 +78,24 @@ pub struct Attached {
     pub missed: u64,
     /// How many users are in the room as this node knows it, the listener's among them.
     pub members: u64,
+}
+
+/// How a listener is to hear its topic from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// In the words of these dialects.
+    Dialects(DialectSet),
+    /// The list of the room's users too, when it changes.
+    Lists,
+}
+
+impl Change {
+    fn apply(self, listener: &mut Listener) {
+        match self {
+            Self::Dialects(dialects) => listener.dialects = dialects,
+            Self::Lists => listener.is_listing = true,
+        }
+    }
 }
 
 /// Why a listener was not taken.
@@ -178,6 +197,13 @@ impl Hub {
     pub async fn detach(&self, topic: &Topic, conn: ConnId) {
         let ask = Ask::Detach { topic: topic.clone(), conn };
         // A keeper that is gone has forgotten the listener already.
+        self.keeper(topic).send(ask).await.ok();
+    }
+
+    /// The connection, if it listens there, hears the topic differently from now on.
+    pub async fn change(&self, topic: &Topic, conn: ConnId, change: Change) {
+        let ask = Ask::Change { topic: topic.clone(), conn, change };
+        // A keeper that is gone tells nobody anything.
         self.keeper(topic).send(ask).await.ok();
     }
 

@@ -12,30 +12,35 @@ mod commands;
 mod guard;
 mod limits;
 mod metrics;
+mod packets;
 mod pulling;
 mod recovery;
 mod rooms;
+mod stats;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{Instrument, debug, debug_span};
 
 use crate::auth::{Authenticator, Identity};
 use crate::chat::Chat;
-use crate::dialect::{DialectId, Dialects, Request};
+use crate::dialect::{DialectId, DialectSet, Dialects, Request};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
-use crate::hub::Hub;
 use crate::hub::outbox::Outgoing;
+use crate::hub::{Change, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
+use crate::session::packets::Asking;
 use crate::session::peer::{Inbound, Peer};
 use crate::session::recovery::Recovery;
 use crate::session::rooms::Rooms;
+use crate::session::stats::Watching;
 use crate::store::Store;
 
 /// What every session needs to know.
@@ -92,7 +97,8 @@ impl Sessions {
     /// blocks; the session runs as a task of its own.
     ///
     /// # Errors
-    /// The CONNECT does not say what its dialect asks for, or contradicts the token.
+    /// The CONNECT does not say what its dialect asks for, contradicts the token, or has none where
+    /// its dialect wants one at once.
     pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
         let session = Session::new(Arc::clone(&self.parts), peer)?;
@@ -108,35 +114,43 @@ struct Session {
     /// What the CONNECT asked for, until it is carried out.
     greeting: Option<Request>,
     identity: Option<Identity>,
-    /// The dialect of events about the user.
+    /// The dialect that was used last; before any was, that of the handshake.
     dialect: DialectId,
+    /// The dialects that were used so far.
+    used: DialectSet,
     buckets: Buckets,
     rooms: Rooms,
     /// How its client can come back; `None`: it cannot.
     recovery: Option<Recovery>,
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
+    /// The figures that an admin has asked for.
+    stats: Option<Watching>,
     guard: Guard,
 }
 
 impl Session {
     fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
-        let named = peer.dialect.as_deref().and_then(|name| parts.dialects.by_name(name));
-        let dialect = named
-            .filter(|it| parts.dialects.speaks(*it, &peer.namespace))
-            .or_else(|| parts.dialects.only_one(&peer.namespace))
-            .unwrap_or(parts.config.dialect);
+        let expected = parts.dialects.expected(&peer.venue, peer.dialect.as_deref());
+        let dialect = expected.unwrap_or(parts.config.dialect);
         let mut identity = peer.identity.take();
         let payload = peer.greeting.take();
         let payload = payload.as_ref().map(|it| &**it.expose());
         let greeting = parts.dialects.greeting(dialect, payload)?;
+        if let (None, Some(greeting)) = (&identity, &greeting) {
+            identity = parts.auth.take_at_word(&greeting.claims);
+            peer.known.store(identity.is_some(), Ordering::Relaxed);
+        }
+        if identity.is_none() && expected.is_some_and(|it| parts.dialects.get(it).needs_token()) {
+            return Err(Refusal::AuthRequired);
+        }
         if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
             let user = &mut identity.actor.participant;
             greeting.claims.check(user)?;
             user.name_if_unnamed(greeting.claims.name.as_deref());
         }
         let expires_at = identity.as_ref().map(|it| it.expires_at);
-        let guard = Guard::new(peer.outbox.clone(), expires_at);
+        let guard = Guard::new(peer.outbox.clone(), expires_at, dialect);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
         Ok(Self {
             parts,
@@ -144,10 +158,12 @@ impl Session {
             greeting,
             identity,
             dialect,
+            used: DialectSet::default(),
             buckets: Buckets::default(),
             rooms,
             recovery: None,
             is_standing: false,
+            stats: None,
             guard,
         })
     }
@@ -177,6 +193,7 @@ impl Session {
         loop {
             tokio::select! {
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
+                stats = stats::changed(&mut self.stats) => self.tell_stats(stats),
                 confirmed = recovery::due(self.recovery.as_ref()) => self.keep_confirmed(&confirmed).await,
                 inbound = self.peer.inbox.next() => match inbound {
                     Some(inbound) => self.take(inbound).await,
@@ -188,8 +205,13 @@ impl Session {
 
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Event { packet, ack } => self.event(&packet, ack).await,
-            Inbound::Overflowed { ack } => self.overflowed(ack),
+            Inbound::Event { packet, ack, held } => {
+                self.event(packet, ack).await;
+                drop(held);
+            }
+            Inbound::Refused { refusal, ack, request } => {
+                self.turned_away(&refusal, &Asking { ack, request });
+            }
         }
     }
 
@@ -197,14 +219,35 @@ impl Session {
     fn welcome(&mut self) {
         let Some(identity) = &self.identity else { return };
         let user = identity.actor.participant.clone();
-        self.rooms.connect(&user, self.dialect);
+        self.rooms.connect(&user, self.dialects());
         let socket = self.peer.socket.clone();
         self.tell(&Notice::Connected { user, socket });
     }
 
+    /// In whose words the connection is told about its user: in those that it has used so far.
+    fn dialects(&self) -> DialectSet {
+        if self.used.is_empty() { DialectSet::of(self.dialect) } else { self.used }
+    }
+
+    /// The connection uses this dialect: it hears what that brings along, and of its user in its
+    /// words too.
+    async fn speak(&mut self, dialect: DialectId) {
+        self.stand(dialect).await;
+        self.dialect = dialect;
+        if self.used.contains(dialect) {
+            return;
+        }
+        self.used.insert(dialect);
+        self.guard.speak(self.used);
+        if let Some(topic) = self.rooms.speak(self.used) {
+            let change = Change::Dialects(self.used);
+            self.parts.hub.change(&topic, self.peer.conn, change).await;
+        }
+    }
+
     /// Tells this connection something about itself.
     fn tell(&self, notice: &Notice) {
-        if let Some(spoken) = self.parts.dialects.get(self.dialect).encode(notice) {
+        for spoken in self.parts.dialects.encode(self.dialects(), notice) {
             self.push(Outgoing::Event(spoken.frame));
         }
     }

@@ -13,8 +13,10 @@ mod codec;
 mod connect;
 mod interest;
 mod keys;
+mod listed;
 mod log;
 mod metrics;
+mod news;
 mod presence;
 mod publisher;
 mod quotas;
@@ -23,6 +25,7 @@ mod receipts;
 mod rooms;
 mod script;
 mod shard;
+mod stats;
 mod subscriber;
 #[cfg(test)]
 mod test_redis;
@@ -43,7 +46,9 @@ use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Reported, TableRow};
 use crate::store::config::Config;
+pub use crate::store::news::{Concerned, Turn};
 use crate::store::publisher::Job;
+pub use crate::store::rooms::{Access, Members};
 use crate::store::shard::Shard;
 
 /// Cheap handle to Redis.

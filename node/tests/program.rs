@@ -90,6 +90,18 @@ fn a_token_is_three_parts_on_one_line_and_needs_a_secret() {
 }
 
 #[test]
+fn a_word_is_not_taken_beside_a_key_nor_in_production() {
+    let folder = TempDir::new().unwrap();
+    let trust = [("PARLANCE_AUTH__MODE", "trust"), ("PARLANCE_BLOBS__SECRET", "x")];
+    assert_eq!(run(&folder, &trust, &["check"]).status.code(), Some(0));
+    for beside in [("JWT_SECRET", "x"), ("NODE_ENV", "production")] {
+        let output = run(&folder, &[&trust[..], &[beside]].concat(), &["check"]);
+        assert_eq!(output.status.code(), Some(64), "{beside:?}");
+        assert!(text(&output.stderr).starts_with("auth.mode "), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn dialects_can_be_listed_shown_and_checked() {
     let folder = TempDir::new().unwrap();
     let done = |arguments: &[&str]| {
@@ -98,6 +110,8 @@ fn dialects_can_be_listed_shown_and_checked() {
         text(&output.stdout)
     };
     assert!(done(&["dialects", "list"]).contains("conversation on /\n"));
+    let sixth = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/dialects/classroom.toml");
+    done(&["dialects", "check", sixth]);
     let shown = done(&["dialects", "show", "conversation"]);
     let file = folder.path().join("conversation.toml");
     std::fs::write(&file, &shown).unwrap();

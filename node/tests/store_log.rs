@@ -22,7 +22,7 @@ async fn a_message_reaches_every_node_that_hears_the_room_once() {
     let epoch = one.store.create(&room, Visibility::Public).await.unwrap();
     assert_eq!(one.store.create(&room, Visibility::Private).await.unwrap(), epoch);
     let record = two.store.room(&room).await.unwrap().unwrap();
-    assert_eq!((record.visibility, record.state), (Visibility::Public, RoomState::Open));
+    assert_eq!((record.room.visibility, record.room.state), (Visibility::Public, RoomState::Open));
 
     for node in [&one, &two] {
         let joined = node.store.join(&Topic::Room(room.clone()), Stamp(1)).await.unwrap().unwrap();
@@ -81,7 +81,7 @@ async fn a_repeated_send_is_stored_once_whatever_happened_since() {
 
     let close = Event::RoomClosed { by: None, reason: None };
     one.store.append(event(&room, close)).await.unwrap();
-    assert_eq!(two.store.room(&room).await.unwrap().unwrap().state, RoomState::Closed);
+    assert_eq!(two.store.room(&room).await.unwrap().unwrap().room.state, RoomState::Closed);
     assert_eq!(two.store.append(send()).await.unwrap().position, first.position);
     let refused = two.store.append(message(&room, "bob", Some("c-2"), "hi")).await;
     assert!(matches!(refused, Err(AppendError::Refused(Refusal::RoomClosed))), "{refused:?}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use parlance::auth::Identity;
-use parlance::dialect::Frame;
+use parlance::dialect::{Frame, Venue};
 use parlance::domain::id::UserId;
 use parlance::domain::role::{Actor, Participant, Role};
 use parlance::domain::time::Timestamp;
@@ -79,7 +79,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
     let (lifecycle, outboxes) = (Lifecycle::default(), Arc::new(Mutex::new(Vec::new())));
     let (tasks, opened) = (lifecycle.clone(), Arc::clone(&outboxes));
     let behind = Behind {
-        namespaces: vec!["/conversation".into()],
+        venues: vec![Venue::Namespace("/conversation".into())],
         cookies: Vec::new(),
         authenticate: Arc::new(|_| Ok(Some(somebody()))),
         open: Arc::new(move |mut peer: Peer| {
@@ -90,6 +90,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
             tasks.spawn("session", async move { while peer.inbox.next().await.is_some() {} });
             Ok(())
         }),
+        takes_files: Arc::new(|_, _| false),
     };
     let gateway = Gateway::new(config, behind, lifecycle.clone());
     let listener = gateway.listen().await.unwrap();
@@ -108,7 +109,8 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
 
 fn somebody() -> Identity {
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
     Identity { actor, expires_at: Timestamp(u64::MAX) }
 }

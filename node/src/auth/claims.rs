@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::auth::config::{ClaimPaths, Config};
 use crate::auth::{AuthFailure, Identity};
 use crate::domain::id::UserId;
-use crate::domain::role::{Actor, Grant, Participant, Role, display_name};
+use crate::domain::role::{Actor, FullName, Grant, Participant, Role, display_name};
 use crate::domain::time::Timestamp;
 
 type Claims = Map<String, Value>;
@@ -77,9 +77,10 @@ impl Rules {
         let paths = &self.paths;
         let id = id_text(first(claims, paths.user.as_deref(), &USER_NAMES)?)?;
         let id = UserId::parse(&id).ok()?;
+        let full_name = full_name(claims)?;
         let name = match first(claims, paths.name.as_deref(), &NAME_NAMES) {
             Some(name) => display_name(name.as_str()?),
-            None => None,
+            None => display_name(&format!("{} {}", full_name.given, full_name.family)),
         };
         let role = match first(claims, paths.role.as_deref(), &["role"]) {
             Some(role) => Role::from_claim(role.as_str()?),
@@ -88,12 +89,26 @@ impl Rules {
         let departments = texts(first(claims, paths.departments.as_deref(), &["departments"]))?;
         let rooms = texts(first(claims, paths.rooms.as_deref(), &["rooms"]))?;
         Some(Actor {
-            participant: Participant { name: name.unwrap_or_else(|| id.to_string()), id, role },
+            participant: Participant {
+                name: name.unwrap_or_else(|| id.to_string()),
+                id,
+                role,
+                full_name: (full_name != FullName::default()).then(|| Box::new(full_name)),
+            },
             // What is no room id covers no room, so it can be left out.
             grants: rooms.iter().filter_map(|it| Grant::parse(it)).collect(),
             departments,
         })
     }
+}
+
+/// The parts of the name, empty where they are not told; `None`: one has the wrong type.
+fn full_name(claims: &Claims) -> Option<FullName> {
+    let part = |name| match first(claims, None, &[name]) {
+        Some(part) => Some(display_name(part.as_str()?).unwrap_or_default()),
+        None => Some(String::new()),
+    };
+    Some(FullName { given: part("given_name")?, family: part("family_name")? })
 }
 
 /// When the token ends, if it lives at `now`.

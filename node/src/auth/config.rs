@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::auth::trust::Mode;
 use crate::secret::Secret;
 
 /// Which tokens are believed, and where in them things stand.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// `jwt`: everybody shows a token; `trust`: clients that say who they are when they connect are
+    /// believed without one. For trials only, and never beside a key.
+    pub mode: Mode,
     /// Shared secret of HS256 tokens.
     pub jwt_secret: Option<Secret<String>>,
     /// PEM file with the issuer's public key: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA.
@@ -40,9 +44,18 @@ pub struct ClaimPaths {
     pub rooms: Option<String>,
 }
 
+impl Config {
+    /// Whether there is a key to check tokens with.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.jwt_secret.is_some() || self.public_key_file.is_some()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
+            mode: Mode::Jwt,
             jwt_secret: None,
             public_key_file: None,
             issuer: None,

@@ -259,6 +259,7 @@ fn names_fit_one_line_and_fall_back_to_the_id() {
         (json!({}), "alice"),
         (json!({ "name": "Alice L" }), "Alice L"),
         (json!({ "username": "al" }), "al"),
+        (json!({ "given_name": "Al", "family_name": "van L" }), "Al van L"),
         (json!({ "userName": "al" }), "al"),
         (json!({ "name": " \u{1b}[31mA\r\nB " }), "[31mAB"),
         (json!({ "name": " \n " }), "alice"),

@@ -1,77 +1,108 @@
-//! Who may come into a room.
+//! Who may come into a room, and who makes one.
 //!
 //! Asked in this order: the role admin, a grant in the token, the room's record. Rooms named
 //! `dept_…` and `user_…` are reserved, whatever the policy.
 
+use uuid::Uuid;
+
 use crate::chat::unavailable;
 use crate::domain::id::RoomId;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::role::{Actor, Role, Side};
-use crate::domain::room::{RoomPolicy, RoomState, Visibility};
-use crate::store::Store;
+use crate::domain::room::{
+    MemberRole, NewRoom, Reserved, RoomCard, RoomPolicy, RoomState, Visibility,
+};
+use crate::store::{Access, Store};
 
-/// What a room's name reserves it for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reserved<'a> {
-    Department(&'a str),
-    User(&'a str),
-    Lobby,
+/// The room that an actor was let into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Whether it takes messages.
+    pub state: RoomState,
+    /// What is told of it.
+    pub card: RoomCard,
 }
 
-fn reserved(room: &RoomId) -> Option<Reserved<'_>> {
-    let name = room.as_str();
-    if *room == RoomId::lobby() {
-        return Some(Reserved::Lobby);
+impl Admitted {
+    /// Into a room that was made by this join.
+    fn plain(room: &RoomId) -> Self {
+        Self { state: RoomState::Open, card: RoomCard::plain(room) }
     }
-    let department = name.strip_prefix("dept_").map(Reserved::Department);
-    department.or_else(|| name.strip_prefix("user_").map(Reserved::User))
 }
 
 fn is_entitled(actor: &Actor, reserved: Reserved<'_>) -> bool {
     match reserved {
         Reserved::Department(name) => {
-            let is_agent = actor.participant.role.side() == Side::Agent;
-            let is_its_agent = is_agent && actor.departments.iter().any(|it| it == name);
-            actor.participant.role == Role::Admin || is_its_agent
+            actor.participant.role == Role::Admin || is_agent_of(actor, name)
         }
         Reserved::User(name) => actor.id().as_str() == name,
         Reserved::Lobby => actor.participant.role.side() == Side::Agent,
+        // Whoever hears it hears no more than concerns them.
+        Reserved::Newsroom => true,
     }
 }
 
-/// Lets the actor in, tells whether the room is open, and makes the room where that is allowed.
+fn is_agent_of(actor: &Actor, department: &str) -> bool {
+    let is_agent = actor.participant.role.side() == Side::Agent;
+    is_agent && actor.departments.iter().any(|it| it == department)
+}
+
+/// Whether the room's record lets the actor in.
+fn is_let_in(actor: &Actor, access: &Access) -> bool {
+    let is_public = access.room.visibility == Visibility::Public;
+    let department = access.room.department.as_deref();
+    is_public || access.role.is_some() || department.is_some_and(|it| is_agent_of(actor, it))
+}
+
+/// Lets the actor in, tells what it came into, and makes the room where that is allowed.
 pub(super) async fn admit(
     store: &Store,
     policy: RoomPolicy,
     actor: &Actor,
     room: &RoomId,
-) -> Result<RoomState, Refusal> {
-    if let Some(reserved) = reserved(room) {
+) -> Result<Admitted, Refusal> {
+    if let Some(reserved) = Reserved::of(room) {
         if !is_entitled(actor, reserved) {
             return Err(Refusal::AccessDenied);
         }
         store.create(room, Visibility::Private).await.map_err(unavailable)?;
-        return Ok(RoomState::Open);
+        return Ok(Admitted::plain(room));
     }
-    let record = store.room(room).await.map_err(unavailable)?;
-    let made_as = match (record, policy) {
-        (Some(record), _) => {
-            let is_public = record.visibility == Visibility::Public;
-            let is_in = is_public || actor.is_granted(room);
-            return if is_in { Ok(record.state) } else { Err(Refusal::AccessDenied) };
+    let access = store.access(room, actor.id()).await.map_err(unavailable)?;
+    let made_as = match (access, policy) {
+        (Some(access), _) => {
+            let is_in = actor.is_granted(room) || is_let_in(actor, &access);
+            let Access { room: record, role: _ } = access;
+            let admitted = Admitted { state: record.state, card: record.card(room) };
+            return if is_in { Ok(admitted) } else { Err(Refusal::AccessDenied) };
         }
         (None, RoomPolicy::Open) => Visibility::Public,
         (None, RoomPolicy::Members) if actor.is_granted(room) => Visibility::Private,
         (None, RoomPolicy::Members) => return Err(Refusal::RoomNotFound),
     };
     store.create(room, made_as).await.map_err(unavailable)?;
-    Ok(RoomState::Open)
+    Ok(Admitted::plain(room))
+}
+
+/// Makes a room with an id of its own, in which the actor is a member.
+pub(super) async fn create(
+    store: &Store,
+    actor: &Actor,
+    mut new: NewRoom,
+) -> Result<RoomCard, Refusal> {
+    // No other room has this id.
+    let id = RoomId::parse(&Uuid::new_v4().to_string());
+    let id = id.map_err(|_no_id| Refusal::Unavailable(Outcome::Refused))?;
+    new.creator = Some(actor.id().clone());
+    new.members.push((actor.id().clone(), MemberRole::Member));
+    store.create_with(&id, &new).await.map_err(unavailable)?;
+    Ok(new.room.card(&id))
 }
 
 /// Whether the actor may write into a room that it has joined.
 pub(super) fn may_send(actor: &Actor, room: &RoomId) -> Result<(), Refusal> {
-    match reserved(room) {
-        Some(Reserved::Lobby) => Err(Refusal::AccessDenied),
+    match Reserved::of(room) {
+        Some(Reserved::Lobby | Reserved::Newsroom) => Err(Refusal::AccessDenied),
         Some(_) if actor.participant.role.side() == Side::Client => Err(Refusal::AccessDenied),
         Some(_) | None => Ok(()),
     }
@@ -86,14 +117,34 @@ mod tests {
     fn actor(id: &str, role: Role, departments: &[&str]) -> Actor {
         let id = UserId::parse(id).unwrap();
         let departments = departments.iter().map(|&it| it.to_owned()).collect();
-        let participant = Participant { id, name: "n".to_owned(), role };
+        let participant = Participant { id, name: "n".to_owned(), role, full_name: None };
         Actor { participant, grants: vec![], departments }
     }
 
     fn check(actor: &Actor, room: &str, is_in: bool, may_write: bool) {
         let room = RoomId::parse(room).unwrap();
-        assert_eq!(is_entitled(actor, reserved(&room).unwrap()), is_in, "{room}");
+        assert_eq!(is_entitled(actor, Reserved::of(&room).unwrap()), is_in, "{room}");
         assert_eq!(may_send(actor, &room).is_ok(), may_write, "{room}");
+    }
+
+    fn check_record(actor: &Actor, access: &Access, expected: bool) {
+        assert_eq!(is_let_in(actor, access), expected, "{actor:?} {access:?}");
+    }
+
+    #[test]
+    fn a_record_lets_in_members_and_agents_of_its_department() {
+        let mut access = Access { room: NewRoom::plain(Visibility::Private).room, role: None };
+        access.room.department = Some("sales".to_owned());
+        check_record(&actor("7", Role::User, &[]), &access, false);
+        check_record(&actor("7", Role::Client, &["sales"]), &access, false);
+        check_record(&actor("7", Role::Agent, &["law"]), &access, false);
+        check_record(&actor("7", Role::Agent, &["sales"]), &access, true);
+        for role in [MemberRole::Member, MemberRole::Agent] {
+            access.role = Some(role);
+            check_record(&actor("7", Role::User, &[]), &access, true);
+        }
+        let public = Access { room: NewRoom::plain(Visibility::Public).room, role: None };
+        check_record(&actor("7", Role::User, &[]), &public, true);
     }
 
     #[test]

@@ -36,6 +36,9 @@ fn list(config: &Dialects) -> Result<(), Failure> {
             print(format_args!("{} on {namespace}", dialects.get(id).name()))?;
         }
     }
+    for (path, id) in dialects.paths() {
+        print(format_args!("{} over WebSockets at {path}", dialects.get(id).name()))?;
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::auth::trust::Mode;
 use crate::config::Config;
 use crate::secret::Secret;
 
@@ -26,13 +27,16 @@ pub(super) fn defaults() -> serde_json::Value {
     })
 }
 
-/// Gives a laptop start the secret that is kept in the data folder; makes it where it is missing.
+/// Gives a laptop start the secret that is kept in the data folder, made where it is missing, and
+/// has it take clients at their word where their protocol lets them.
 /// Does nothing for any other start.
 ///
 /// # Errors
 /// The folder or the file cannot be read or made.
 pub fn prepare(config: &mut Config) -> io::Result<()> {
     if config.is_laptop {
+        // Not a setting beside a secret: whoever starts a node for themselves is alone with it.
+        config.auth.mode = Mode::Trust;
         config.auth.jwt_secret = Some(Secret::new(kept_secret(&config.data_dir)?));
     }
     Ok(())

@@ -8,12 +8,13 @@ use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
+use crate::auth::trust::Mode;
 use crate::config::environment::Environment;
 use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 38] = [
+pub const SETTINGS: [&str; 39] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
@@ -23,6 +24,7 @@ pub const SETTINGS: [&str; 38] = [
     "redis.prefix",
     "history.messages_per_room",
     "history.days",
+    "auth.mode",
     "auth.jwt_secret",
     "auth.public_key_file",
     "auth.issuer",
@@ -140,6 +142,10 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     let (mut config, wrong_values) = extract(&figment);
     mistakes.extend(wrong_values);
     config.is_laptop = is_laptop;
+    if is_production && config.auth.mode == Mode::Trust {
+        let cause = "takes clients at their word, which NODE_ENV=production rules out: remove it";
+        mistakes.push(mistake_about(&figment, "auth.mode", cause.to_owned()));
+    }
     config.redis.history = config.history;
     config.blobs.aws = environment.aws();
     // A value that was taken out as wrong is not missing as well.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::de::DeTable;
 
@@ -10,15 +9,16 @@ use crate::dialect::check::{Check, Fault, suggestion};
 use crate::dialect::deed::{Asked, Deed};
 use crate::dialect::file::{Quoted, Table};
 use crate::dialect::json;
-use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
+use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER, Word};
 use crate::dialect::pattern::Pattern;
-use crate::dialect::request::{EVENTS_DEFAULT, Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax};
+use crate::dialect::request::{Given, Ids, Rules, TEXT_MAX_DEFAULT, TextMax};
 use crate::dialect::shape::{Shape, ShapeKind};
 use crate::dialect::source::Source;
 use crate::dialect::template::Template;
+use crate::dialect::venue::Venues;
 use crate::dialect::words::Style;
 use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Terms, Utterance};
-use crate::domain::quota::Limit;
+use crate::domain::view::Wanted;
 
 /// The core's codes, as [`crate::domain::refusal::Refusal::code`] gives them.
 pub(super) const CODES: [&str; 12] = [
@@ -60,7 +60,7 @@ pub(super) fn compile(source: &Source) -> Result<Dialect, Vec<Fault>> {
         check.fault(0, "a dialect's name holds 1 to 32 small letters, digits, - and _");
     }
     let file = Table::new(table.get_ref(), 0);
-    let dialect = Compiler { check: &mut check }.dialect(&source.name, file);
+    let dialect = Compiler { check: &mut check, is_enveloped: false }.dialect(&source.name, file);
     match (dialect, check.into_faults()) {
         (Some(dialect), faults) if faults.is_empty() => Ok(dialect),
         (_, faults) => Err(faults),
@@ -75,16 +75,21 @@ fn is_dialect_name(name: &str) -> bool {
 
 struct Compiler<'c, 't> {
     check: &'c mut Check<'t>,
+    /// Messages are envelopes instead of packets of Socket.IO.
+    is_enveloped: bool,
 }
 
 impl<'t> Compiler<'_, 't> {
     /// `None` only with a fault noted.
     fn dialect(&mut self, name: &str, mut file: Table<'t>) -> Option<Dialect> {
-        let namespaces = self.namespaces(&mut file);
+        let venues = Venues::read(self.check, &mut file);
+        self.is_enveloped = venues.is_enveloped();
         let rules = self.rules(&mut file);
-        let style = Style { ids: rules.ids, escapes: self.escapes(&mut file) };
+        let escapes = self.escapes(&mut file);
+        let style = Style { ids: rules.ids, escapes, ..Style::default() };
+        let needs_token = file.flag(self.check, "token_first").unwrap_or(false);
         let has_standing_rooms = file.flag(self.check, "standing_rooms").unwrap_or(false);
-        let rates = self.rates(&mut file);
+        let rates = Rates::read(self.check, &mut file);
         let codes = self.codes(&mut file);
         let refused = match file.table(self.check, "refused") {
             Some(table) => self.utterance(table, &[REFUSAL_OFFER]),
@@ -95,6 +100,10 @@ impl<'t> Compiler<'_, 't> {
         };
         let greeting = file.table(self.check, "connect").and_then(|mut table| {
             let at = table.at;
+            if self.is_enveloped {
+                self.check
+                    .fault(at, "only Socket.IO has a CONNECT: here a connection opens as it is");
+            }
             let asked = self.asked(&mut table, at);
             table.finish(self.check);
             asked
@@ -115,8 +124,9 @@ impl<'t> Compiler<'_, 't> {
         let refused = refused?;
         Some(Dialect {
             name,
-            namespaces,
+            venues,
             rates,
+            needs_token,
             has_standing_rooms,
             rules,
             style,
@@ -127,21 +137,6 @@ impl<'t> Compiler<'_, 't> {
             client,
             server,
         })
-    }
-
-    fn namespaces(&mut self, file: &mut Table<'t>) -> Vec<Arc<str>> {
-        let mut namespaces: Vec<Arc<str>> = Vec::new();
-        for namespace in file.required_texts(self.check, "namespaces") {
-            if !namespace.text.starts_with('/') || namespace.text.contains([',', '?']) {
-                let cause = format!("`{}` is no namespace, like `/` or `/name`", namespace.text);
-                self.check.fault(namespace.at, cause);
-            }
-            if namespaces.iter().any(|it| **it == *namespace.text) {
-                self.check.fault(namespace.at, format!("`{}` stands twice", namespace.text));
-            }
-            namespaces.push(Arc::from(namespace.text));
-        }
-        namespaces
     }
 
     fn rules(&mut self, file: &mut Table<'t>) -> Rules {
@@ -189,32 +184,6 @@ impl<'t> Compiler<'_, 't> {
             }
         }
         escapes
-    }
-
-    fn rates(&mut self, file: &mut Table<'t>) -> Rates {
-        let Some(mut table) = file.table(self.check, "rates") else {
-            return Rates { events: Some(EVENTS_DEFAULT), messages: None, statuses: None };
-        };
-        let rates = Rates {
-            events: self.limit(&mut table, "events").or(Some(EVENTS_DEFAULT)),
-            messages: self.limit(&mut table, "messages"),
-            statuses: self.limit(&mut table, "statuses"),
-        };
-        table.finish(self.check);
-        rates
-    }
-
-    fn limit(&mut self, rates: &mut Table<'t>, key: &'static str) -> Option<Limit> {
-        let mut table = rates.table(self.check, key)?;
-        let times = table.count(self.check, "times");
-        let seconds = table.count(self.check, "seconds");
-        let at = table.at;
-        table.finish(self.check);
-        let (Some(times), Some(seconds)) = (times, seconds) else {
-            self.check.fault(at, format!("`{key}` needs `times` and `seconds`"));
-            return None;
-        };
-        Some(Limit { times, per: Duration::from_secs(u64::from(seconds)) })
     }
 
     fn codes(&mut self, file: &mut Table<'t>) -> Vec<(&'static str, Spelling)> {
@@ -284,26 +253,61 @@ impl<'t> Compiler<'_, 't> {
         let args = table.required_texts(self.check, "args");
         let does = table.required_text(self.check, "does");
         let deed = does.and_then(|it| self.deed(&it));
-        let terms = Terms {
+        let mut terms = Terms {
             needs_join: table.flag(self.check, "joined").unwrap_or(true),
             needs_open: table.flag(self.check, "open").unwrap_or(false),
             leaves_others: table.flag(self.check, "alone").unwrap_or(false),
+            wanted: Wanted::default(),
         };
         let with = table.table(self.check, "with");
         let reply = table.text(self.check, "reply");
+        if let (Some(reply), true) = (&reply, self.is_enveloped) {
+            let cause = "only Socket.IO acknowledges: an envelope is answered by `answers`";
+            self.check.fault(reply.at, cause);
+        }
+        let kinds_refused = table.texts(self.check, "kinds_refused");
+        let kinds_refused = kinds_refused.into_iter().map(|it| Box::from(it.text)).collect();
         let answers = table.tables(self.check, "answers");
         let refused = table.table(self.check, "refused");
         let refused = refused.and_then(|it| self.utterance(it, &[REFUSAL_OFFER]));
         let deed = deed?; // it says which names are right
         let (fixed, fixed_names) = self.fixed(with, deed);
-        let patterns = args
-            .iter()
-            .filter_map(|quoted| Pattern::compile(self.check, quoted, deed, &fixed_names));
+        let patterns = args.iter().filter_map(|it| self.pattern(it, deed, &fixed_names));
         let patterns: Vec<Pattern> = patterns.collect();
         let ack = self.ack(reply.as_ref(), deed);
         let answers = answers.into_iter().filter_map(|it| self.utterance(it, &[deed.offer()]));
         let answers: Vec<Utterance> = answers.collect();
-        Some(ClientEvent { line, patterns, fixed, deed, terms, ack, answers, refused })
+        let told = || answers.iter().map(|it| &it.payload).chain([&ack]);
+        let tells = |word| told().any(|it| it.tells(word));
+        terms.wanted = Wanted {
+            messages: tells(Word::Messages),
+            users: tells(Word::Users),
+            created_at: tells(Word::RoomCreatedAt),
+        };
+        Some(ClientEvent {
+            line,
+            patterns,
+            fixed,
+            deed,
+            terms,
+            kinds_refused,
+            ack,
+            answers,
+            refused,
+        })
+    }
+
+    /// One way to write an event's arguments; an envelope has one, its payload.
+    fn pattern(&mut self, quoted: &Quoted<'_>, deed: Deed, fixed: &[Asked]) -> Option<Pattern> {
+        let name: fn(usize) -> String = match self.is_enveloped {
+            true => |_| "payload".to_owned(),
+            false => |index| format!("argument {}", index + 1),
+        };
+        let pattern = Pattern::compile(self.check, quoted, name, (deed, fixed))?;
+        if self.is_enveloped && 1 < pattern.len() {
+            self.check.fault(quoted.at, "an envelope has one payload: `args` holds one at most");
+        }
+        Some(pattern)
     }
 
     fn deed(&mut self, does: &Quoted<'_>) -> Option<Deed> {

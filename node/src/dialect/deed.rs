@@ -2,6 +2,7 @@
 
 use crate::dialect::request::Given;
 use crate::domain::command::{Command, Draft};
+use crate::domain::room::Visibility;
 
 /// Messages in a page of history where the client does not say.
 const PAGE_DEFAULT: u32 = 50;
@@ -10,6 +11,7 @@ const PAGE_DEFAULT: u32 = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
     Join,
+    Create,
     Leave,
     Send,
     Close,
@@ -24,13 +26,15 @@ pub(super) enum Deed {
     Vanish,
     Renew,
     ListUsers,
+    Stats,
     Disconnect,
     Authenticate,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Join,
+        Self::Create,
         Self::Leave,
         Self::Send,
         Self::Close,
@@ -45,6 +49,7 @@ impl Deed {
         Self::Vanish,
         Self::Renew,
         Self::ListUsers,
+        Self::Stats,
         Self::Disconnect,
         Self::Authenticate,
     ];
@@ -52,6 +57,7 @@ impl Deed {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Join => "room.join",
+            Self::Create => "room.create",
             Self::Leave => "room.leave",
             Self::Send => "message.send",
             Self::Close => "room.close",
@@ -66,6 +72,7 @@ impl Deed {
             Self::Vanish => "users.leave",
             Self::Renew => "users.renew",
             Self::ListUsers => "users.list",
+            Self::Stats => "stats.watch",
             Self::Disconnect => "user.disconnect",
             Self::Authenticate => "authenticate",
         }
@@ -81,11 +88,12 @@ impl Deed {
             | Self::Users
             | Self::StartTyping
             | Self::StopTyping => &[Asked::Room],
+            Self::Create => &[Asked::RoomName],
             Self::Send => &[Asked::Room, Asked::MessageText],
             Self::MarkRead => &[Asked::Message],
             Self::SetTyping => &[Asked::Room, Asked::Active],
             Self::SetStatus => &[Asked::Status],
-            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers => &[],
+            Self::Appear | Self::Vanish | Self::Renew | Self::ListUsers | Self::Stats => &[],
             Self::Disconnect => &[Asked::Whom],
             Self::Authenticate => &[Asked::Token],
         }
@@ -95,9 +103,10 @@ impl Deed {
     pub(super) fn optional(self) -> &'static [Asked] {
         match self {
             Self::Join => &[Asked::Since],
+            Self::Create => &[Asked::RoomDescription, Asked::RoomVisibility],
             Self::Send => &[Asked::MessageKind, Asked::MessageClientId, Asked::Attachments],
             Self::Close => &[Asked::Reason],
-            Self::History => &[Asked::Limit, Asked::Offset],
+            Self::History => &[Asked::Limit, Asked::Offset, Asked::Before],
             Self::Leave
             | Self::Users
             | Self::MarkRead
@@ -109,6 +118,7 @@ impl Deed {
             | Self::Vanish
             | Self::Renew
             | Self::ListUsers
+            | Self::Stats
             | Self::Disconnect
             | Self::Authenticate => &[],
         }
@@ -117,21 +127,27 @@ impl Deed {
     /// The command with these values; `None`: a required one is missing.
     pub(super) fn command(self, given: Given) -> Option<Command> {
         let Given { room, since, message, text, kind, reason, active, status, token, .. } = given;
-        let client_message_id = given.client_message_id;
         Some(match self {
             Self::Join => Command::Join { room: room?, since },
+            Self::Create => Command::CreateRoom {
+                name: given.room_name?,
+                description: given.room_description.unwrap_or_default(),
+                visibility: given.room_visibility.unwrap_or(Visibility::Public),
+            },
             Self::Leave => Command::Leave { room: room? },
             Self::Send => Command::Send(Draft {
                 room: room?,
                 text: text?,
                 kind: kind.unwrap_or_else(|| "text".to_owned()),
-                client_message_id,
+                client_message_id: given.client_message_id,
+                uploads: given.uploads,
             }),
             Self::Close => Command::Close { room: room?, reason },
             Self::History => Command::History {
                 room: room?,
                 limit: given.limit.unwrap_or(PAGE_DEFAULT),
                 offset: given.offset.unwrap_or_default(),
+                before: given.before,
             },
             Self::Users => Command::Users { room: room? },
             Self::MarkRead => Command::MarkRead { message: message? },
@@ -143,6 +159,7 @@ impl Deed {
             Self::Vanish => Command::Vanish,
             Self::Renew => Command::Renew,
             Self::ListUsers => Command::ListUsers,
+            Self::Stats => Command::Stats,
             Self::Disconnect => Command::Disconnect { user: given.whom? },
             Self::Authenticate => Command::Authenticate { token: token? },
         })
@@ -153,6 +170,9 @@ impl Deed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Room,
+    RoomName,
+    RoomDescription,
+    RoomVisibility,
     Since,
     Message,
     MessageText,
@@ -161,6 +181,7 @@ pub(super) enum Asked {
     Attachments,
     Limit,
     Offset,
+    Before,
     Reason,
     Active,
     Status,
@@ -178,6 +199,9 @@ impl Asked {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Room => "room",
+            Self::RoomName => "room.name",
+            Self::RoomDescription => "room.description",
+            Self::RoomVisibility => "room.visibility",
             Self::Since => "since",
             Self::Message => "message.id",
             Self::MessageText => "message.text",
@@ -189,6 +213,7 @@ impl Asked {
             Self::Attachments => "message.attachments",
             Self::Limit => "limit",
             Self::Offset => "offset",
+            Self::Before => "before",
             Self::Reason => "reason",
             Self::Whom => "whom",
             Self::User => "user.id",

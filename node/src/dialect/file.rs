@@ -60,6 +60,11 @@ impl<'t> Table<'t> {
         self.text(check, key)
     }
 
+    /// The text or the texts under `key`; none where the key is not there.
+    pub(super) fn texts(&mut self, check: &mut Check<'_>, key: &'static str) -> Vec<Quoted<'t>> {
+        if self.place_of(key).is_none() { Vec::new() } else { self.required_texts(check, key) }
+    }
+
     /// The text or the texts under `key`, of which there must be at least one.
     pub(super) fn required_texts(
         &mut self,
@@ -154,6 +159,11 @@ impl<'t> Table<'t> {
         let quoted =
             |it: &'t Spanned<Cow<'t, str>>| Quoted { text: it.get_ref(), at: it.span().start };
         self.entries.keys().map(quoted).collect()
+    }
+
+    /// Where the value under `key` stands, if the key is there.
+    pub(super) fn place_of(&mut self, key: &'static str) -> Option<usize> {
+        self.value(key).map(|it| it.span().start)
     }
 
     /// Whether the value under `key` is a text.

@@ -8,12 +8,18 @@ use crate::domain::notice::Notice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     At,
+    Attachments,
     Code,
     Data,
     Details,
     ErrorText,
     ErrorOutcome,
     ExpiresAt,
+    FileId,
+    FileName,
+    FileSize,
+    FileType,
+    FileUrl,
     Limit,
     Message,
     MessageClientId,
@@ -30,6 +36,10 @@ pub(super) enum Word {
     Resumed,
     RetryAfterMs,
     Room,
+    RoomCreatedAt,
+    RoomDescription,
+    RoomName,
+    RoomVisibility,
     Seq,
     Socket,
     Status,
@@ -41,6 +51,9 @@ pub(super) enum Word {
     UserRole,
     UserSide,
     Users,
+    UsersOnline,
+    RoomsActive,
+    RoomsTotal,
     Whom,
 }
 
@@ -48,12 +61,18 @@ impl Word {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::At => "at",
+            Self::Attachments => "message.attachments",
             Self::Code => "error.code",
             Self::Data => "data",
             Self::Details => "error.details",
             Self::ErrorText => "error.message",
             Self::ErrorOutcome => "error.outcome",
             Self::ExpiresAt => "expires_at",
+            Self::FileId => "file.id",
+            Self::FileName => "file.name",
+            Self::FileSize => "file.size",
+            Self::FileType => "file.type",
+            Self::FileUrl => "file.url",
             Self::Message => "message.id",
             Self::MessageClientId => "message.client_id",
             Self::MessageKind => "message.kind",
@@ -66,6 +85,10 @@ impl Word {
             Self::Resumed => "resumed",
             Self::RetryAfterMs => "error.retry_after_ms",
             Self::Room => "room",
+            Self::RoomCreatedAt => "room.created_at",
+            Self::RoomDescription => "room.description",
+            Self::RoomName => "room.name",
+            Self::RoomVisibility => "room.visibility",
             Self::Seq => "seq",
             Self::Socket => "socket",
             Self::Status => "status",
@@ -82,6 +105,9 @@ impl Word {
             Self::Offset => "offset",
             Self::Total => "total",
             Self::Users => "users",
+            Self::UsersOnline => "users.online",
+            Self::RoomsActive => "rooms.active",
+            Self::RoomsTotal => "rooms.total",
         }
     }
 }
@@ -111,6 +137,10 @@ pub(super) enum Occasion {
     UserOnline,
     UserOffline,
     UsersListed,
+    RoomNews,
+    RoomEnded,
+    RoomRaised,
+    StatsChanged,
     RoomUpdated,
     RoomClosed,
     RoomDeleted,
@@ -120,7 +150,7 @@ pub(super) enum Occasion {
 }
 
 impl Occasion {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Connected,
         Self::MessagePosted,
         Self::MessageDelivered,
@@ -134,6 +164,10 @@ impl Occasion {
         Self::UserOnline,
         Self::UserOffline,
         Self::UsersListed,
+        Self::RoomNews,
+        Self::RoomEnded,
+        Self::RoomRaised,
+        Self::StatsChanged,
         Self::RoomUpdated,
         Self::RoomClosed,
         Self::RoomDeleted,
@@ -157,6 +191,10 @@ impl Occasion {
             Self::UserOnline => "user.online",
             Self::UserOffline => "user.offline",
             Self::UsersListed => "users.listed",
+            Self::RoomNews => "room.news",
+            Self::RoomEnded => "room.ended",
+            Self::RoomRaised => "room.raised",
+            Self::StatsChanged => "stats.changed",
             Self::RoomUpdated => "room.updated",
             Self::RoomClosed => "room.closed",
             Self::RoomDeleted => "room.deleted",
@@ -184,6 +222,10 @@ impl Occasion {
             Notice::UserOnline { .. } => Self::UserOnline,
             Notice::UserOffline { .. } => Self::UserOffline,
             Notice::Listed { .. } => Self::UsersListed,
+            Notice::News { .. } => Self::RoomNews,
+            Notice::Ended { .. } => Self::RoomEnded,
+            Notice::Raised { .. } => Self::RoomRaised,
+            Notice::Stats { .. } => Self::StatsChanged,
             Notice::Delivered { .. } => Self::MessageDelivered,
             Notice::Read { .. } => Self::MessageRead,
             Notice::Notification { .. } => Self::Notification,
@@ -210,6 +252,7 @@ impl Occasion {
                     Message,
                     MessageText,
                     MessageKind,
+                    Word::Attachments,
                     User,
                     UserName,
                     UserRole,
@@ -231,6 +274,8 @@ impl Occasion {
                 (&[Room, User, UserName, UserRole, UserSide, Status], &[])
             }
             Self::UsersListed => (&[Word::Users, At], &[]),
+            Self::RoomNews | Self::RoomEnded | Self::RoomRaised => (&[Room, At], &[]),
+            Self::StatsChanged => (STATS_WORDS, &[]),
             Self::RoomUpdated => (&[Room, Position, Seq, Nth, At, Metadata], &[]),
             Self::RoomClosed => {
                 (&[Room, Position, Seq, Nth, At], &[User, UserName, UserRole, UserSide, Reason])
@@ -247,8 +292,12 @@ impl Occasion {
 impl Word {
     /// What can be said about each element of the list that the word stands for, if it is one.
     pub(super) fn elements(self) -> Option<Offer> {
-        let users = Offer { always: USER_WORDS, sometimes: &[] };
-        let lists = [(Self::Messages, Occasion::MessagePosted.offer()), (Self::Users, users)];
+        let of = |always| Offer { always, sometimes: &[] };
+        let lists = [
+            (Self::Messages, Occasion::MessagePosted.offer()),
+            (Self::Users, of(USER_WORDS)),
+            (Self::Attachments, of(FILE_WORDS)),
+        ];
         lists.into_iter().find(|(list, _)| *list == self).map(|(_, elements)| elements)
     }
 
@@ -258,13 +307,20 @@ impl Word {
             Self::UserSide => &["client", "agent"],
             Self::UserRole => &["user", "client", "volunteer", "agent", "admin"],
             Self::Status => &["online", "away", "busy", "offline"],
+            Self::RoomVisibility => &["public", "private"],
             Self::At
+            | Self::Attachments
             | Self::Code
             | Self::Data
             | Self::Details
             | Self::ErrorText
             | Self::ErrorOutcome
             | Self::ExpiresAt
+            | Self::FileId
+            | Self::FileName
+            | Self::FileSize
+            | Self::FileType
+            | Self::FileUrl
             | Self::Limit
             | Self::Members
             | Self::Message
@@ -281,6 +337,9 @@ impl Word {
             | Self::Resumed
             | Self::RetryAfterMs
             | Self::Room
+            | Self::RoomCreatedAt
+            | Self::RoomDescription
+            | Self::RoomName
             | Self::Seq
             | Self::Socket
             | Self::Total
@@ -289,6 +348,9 @@ impl Word {
             | Self::UserLastName
             | Self::UserName
             | Self::Users
+            | Self::UsersOnline
+            | Self::RoomsActive
+            | Self::RoomsTotal
             | Self::Whom => &[],
         }
     }
@@ -297,9 +359,25 @@ impl Word {
 impl Deed {
     /// The names of the answer yes.
     pub(super) fn offer(self) -> Offer {
-        use Word::{At, Message, Missed, Position, Resumed, Room, Seq, Status};
+        use Word::{
+            At, Message, Missed, Position, Resumed, Room, RoomDescription, RoomName,
+            RoomVisibility, Seq, Status,
+        };
         let always: &[Word] = match self {
-            Self::Join => &[Room, Position, Resumed, Missed, Word::Members],
+            Self::Join => &[
+                Room,
+                RoomName,
+                RoomDescription,
+                RoomVisibility,
+                Position,
+                Resumed,
+                Missed,
+                Word::RoomCreatedAt,
+                Word::Members,
+                Word::Messages,
+                Word::Users,
+            ],
+            Self::Create => &[Room, RoomName, RoomDescription, RoomVisibility, Word::RoomCreatedAt],
             Self::Leave | Self::Close => &[Room],
             Self::History => &[Room, Word::Messages, Word::Limit, Word::Offset, Word::Total],
             Self::Users => &[Room, Word::Users],
@@ -315,6 +393,7 @@ impl Deed {
                 Word::UserSide,
                 Word::Users,
             ],
+            Self::Stats => STATS_WORDS,
             Self::Renew => &[],
             Self::Disconnect => &[Word::Whom],
             Self::Authenticate => &[Word::User, Word::UserName, Word::UserRole, Word::UserSide],
@@ -323,9 +402,16 @@ impl Deed {
     }
 }
 
+/// The names of the cluster's figures.
+const STATS_WORDS: &[Word] = &[Word::RoomsTotal, Word::RoomsActive, Word::UsersOnline, Word::At];
+
 /// The names of each of a room's users.
 const USER_WORDS: &[Word] =
     &[Word::User, Word::UserName, Word::UserRole, Word::UserSide, Word::Status, Word::At];
+
+/// The names of each of a message's files.
+const FILE_WORDS: &[Word] =
+    &[Word::FileId, Word::FileName, Word::FileType, Word::FileSize, Word::FileUrl];
 
 /// The names of a status that was set.
 const ONE_STATUS: &[Word] =

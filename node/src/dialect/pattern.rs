@@ -63,12 +63,13 @@ pub(super) fn take(
 }
 
 impl Pattern {
-    /// Compiles the JSON array of an `args` text. What is wrong is noted and gives `None`.
+    /// Compiles the JSON array of an `args` text; `name_of` is how clients call an argument. What is
+    /// wrong is noted and gives `None`.
     pub(super) fn compile(
         check: &mut Check<'_>,
         quoted: &Quoted<'_>,
-        deed: Deed,
-        fixed: &[Asked],
+        name_of: fn(usize) -> String,
+        (deed, fixed): (Deed, &[Asked]),
     ) -> Option<Self> {
         let shape = Shape::parse(check, quoted)?;
         let ShapeKind::List(shapes) = shape.kind else {
@@ -82,7 +83,7 @@ impl Pattern {
         let args = shapes
             .iter()
             .enumerate()
-            .map(|(index, shape)| compiler.node(shape, format!("argument {}", index + 1), true));
+            .map(|(index, shape)| compiler.node(shape, name_of(index), true));
         let args = args.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
         let Compiler { check, names, .. } = compiler;
         for name in deed.required() {
@@ -94,6 +95,11 @@ impl Pattern {
         Some(Self { args })
     }
 
+    /// How many arguments it looks at.
+    pub(super) fn len(&self) -> usize {
+        self.args.len()
+    }
+
     fn take(&self, args: &[&RawValue], given: Given, rules: Rules) -> Result<Given, Mismatch> {
         let mut taking = Taking { given, rules, progress: 0 };
         for (index, node) in self.args.iter().enumerate() {
@@ -102,7 +108,27 @@ impl Pattern {
                 return Err(Mismatch { progress: taking.progress, cause });
             }
         }
+        if taking.given.says_nothing() {
+            let field =
+                self.args.iter().find_map(|it| it.find(Asked::MessageText)).unwrap_or("the text");
+            return Err(Mismatch { progress: taking.progress, cause: format!("{field} is empty") });
+        }
         Ok(taking.given)
+    }
+
+    /// Whether files may come with it.
+    pub(super) fn takes_files(&self) -> bool {
+        self.args.iter().any(|it| it.find(Asked::Attachments).is_some())
+    }
+}
+
+impl Node {
+    /// The client's own name for the place of this value, if it has one here.
+    fn find(&self, wanted: Asked) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Value { name, .. } => (*name == wanted).then_some(&*self.field),
+            NodeKind::Object(members) => members.iter().find_map(|(_, it)| it.find(wanted)),
+        }
     }
 }
 

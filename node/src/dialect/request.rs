@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::deed::Asked;
 use crate::dialect::json;
+use crate::domain::attachment::{ATTACHMENTS_MAX, Upload};
 use crate::domain::claims::Claims;
 use crate::domain::command::{Since, Token};
 use crate::domain::id::{ClientMessageId, IdProblem, MessageId, RoomId, UserId};
@@ -15,6 +16,7 @@ use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::role::{Side, display_name};
+use crate::domain::room::{RoomProblem, Visibility, room_description, room_name};
 
 /// How a dialect spells ids that are whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +51,9 @@ const PAGE_MAX: u32 = 100;
 /// Longest reason for closing a room: a sentence or two.
 const REASON_CHARACTERS_MAX: usize = 1_000;
 
+/// Longest name or type of a file that is looked at; a longer one is no name.
+const UPLOAD_LABEL_BYTES_MAX: usize = 4096;
+
 /// Rate of a dialect that names none: a guard, far above what people do.
 pub(super) const EVENTS_DEFAULT: Limit = Limit { times: 50, per: Duration::from_secs(1) };
 
@@ -56,13 +61,18 @@ pub(super) const EVENTS_DEFAULT: Limit = Limit { times: 50, per: Duration::from_
 #[derive(Debug, Clone, Default)]
 pub(super) struct Given {
     pub(super) room: Option<RoomId>,
+    pub(super) room_name: Option<String>,
+    pub(super) room_description: Option<String>,
+    pub(super) room_visibility: Option<Visibility>,
     pub(super) since: Option<Since>,
     pub(super) message: Option<MessageId>,
     pub(super) text: Option<String>,
     pub(super) kind: Option<String>,
     pub(super) client_message_id: Option<ClientMessageId>,
+    pub(super) uploads: Vec<Upload>,
     pub(super) limit: Option<u32>,
     pub(super) offset: Option<u64>,
+    pub(super) before: Option<MessageId>,
     pub(super) reason: Option<String>,
     pub(super) active: Option<bool>,
     pub(super) status: Option<Status>,
@@ -79,6 +89,14 @@ impl Given {
     pub(super) fn take(&mut self, name: Asked, json: &str, rules: Rules) -> Result<(), Problem> {
         match name {
             Asked::Room => self.room = Some(id(json, rules, RoomId::parse)?),
+            Asked::RoomName => self.room_name = Some(described(room_name(&text(json)?))?),
+            Asked::RoomDescription => {
+                self.room_description = Some(described(room_description(&text(json)?))?);
+            }
+            Asked::RoomVisibility => {
+                let visibility = Visibility::parse(&text(json)?);
+                self.room_visibility = Some(visibility.ok_or("must be public or private")?);
+            }
             Asked::Since => self.since = Some(since(json)?),
             Asked::Message => self.message = Some(message_id(&text(json)?)?),
             Asked::MessageText => self.text = Some(message_text(&text(json)?, rules.text_max)?),
@@ -95,11 +113,12 @@ impl Given {
                 self.status = Some(status.ok_or("must be online, away, busy or offline")?);
             }
             Asked::Token => self.token = Some(Token::new(text(json)?.into_owned())),
-            Asked::Attachments => no_attachments(json)?,
+            Asked::Attachments => self.uploads = uploads(json)?,
             Asked::Limit => self.limit = Some(page_limit(json)?),
             Asked::Offset => {
                 self.offset = Some(json::whole(json).ok_or("must be a whole number from 0")?);
             }
+            Asked::Before => self.before = Some(message_id(&text(json)?)?),
             Asked::Reason => self.reason = reason(&text(json)?)?,
             Asked::Whom => self.whom = Some(id(json, rules, UserId::parse)?),
             Asked::User => self.claims.id = Some(id(json, rules, UserId::parse)?),
@@ -112,6 +131,11 @@ impl Given {
             }
         }
         Ok(())
+    }
+
+    /// Whether this would be a message of nothing.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.text.as_ref().is_some_and(|it| it.trim().is_empty()) && self.uploads.is_empty()
     }
 }
 
@@ -126,6 +150,11 @@ fn id<I>(json: &str, rules: Rules, parse: fn(&str) -> Result<I, IdProblem>) -> R
     let is_number = rules.ids == Ids::Numbers && json::whole(json).is_some();
     let text = if is_number { Cow::Borrowed(json) } else { text(json)? };
     parse(&text).map_err(|problem| problem.to_string().into())
+}
+
+/// The problem behind the client's own name of the field.
+fn described(text: Result<String, RoomProblem>) -> Result<String, Problem> {
+    text.map_err(|problem| problem.to_string().into())
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {
@@ -164,11 +193,7 @@ fn message_text(text: &str, text_max: TextMax) -> Result<String, Problem> {
     if text.contains('\0') {
         return Err("holds a NUL character".into());
     }
-    let shown = shown(text);
-    if shown.trim().is_empty() {
-        return Err("is empty".into());
-    }
-    Ok(shown)
+    Ok(shown(text))
 }
 
 fn shown(text: &str) -> String {
@@ -181,13 +206,38 @@ fn page_limit(json: &str) -> Result<u32, Problem> {
     Ok(u32::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX))
 }
 
-/// Files cannot be kept yet.
-fn no_attachments(json: &str) -> Result<(), Problem> {
-    match json::elements(json, 1) {
-        Ok(files) if files.is_empty() => Ok(()),
-        Ok(_) => Err("are not taken here".into()),
-        Err(_no_list) => Err("must be a list".into()),
+/// The files of a message, none of them decoded.
+fn uploads(json: &str) -> Result<Vec<Upload>, Problem> {
+    let files = json::elements(json, ATTACHMENTS_MAX + 1).map_err(|_no_list| "must be a list")?;
+    if ATTACHMENTS_MAX < files.len() {
+        return Err(format!("are more than {ATTACHMENTS_MAX} files").into());
     }
+    let files = (1..).zip(files);
+    files.map(|(number, file)| upload(file.get()).ok_or_else(|| no_upload(number))).collect()
+}
+
+fn no_upload(number: usize) -> Problem {
+    format!("hold a file without a name or without data as texts (number {number})").into()
+}
+
+/// What a client calls a file, or its type.
+fn label(json: &str) -> Option<Cow<'_, str>> {
+    json::text(json).filter(|it| it.len() <= UPLOAD_LABEL_BYTES_MAX)
+}
+
+/// A file: its type may be left out.
+fn upload(json: &str) -> Option<Upload> {
+    const WANTED: [&str; 3] = ["name", "type", "data"];
+    let members = json::members(json, &|key| WANTED.contains(&key)).ok()?;
+    let member = |wanted: &str| {
+        let member = members.iter().rfind(|(key, _)| key == wanted);
+        member.map(|(_, raw)| raw.get()).filter(|it| *it != "null")
+    };
+    Some(Upload {
+        name: label(member("name")?)?.into_owned(),
+        media_type: member("type").map_or(Some(Cow::Borrowed("")), label)?.into_owned(),
+        data: json::text(member("data")?)?.into_owned(),
+    })
 }
 
 /// Why a room is closed; an empty reason is none.

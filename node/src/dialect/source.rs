@@ -18,13 +18,14 @@ pub struct Source {
 }
 
 /// The files that ship inside the binary.
-const BUILTIN: [(&str, &str, &str); 4] = [
+const BUILTIN: [(&str, &str, &str); 5] = [
     (
         "conversation",
         "dialects/conversation.toml",
         include_str!("../../dialects/conversation.toml"),
     ),
     ("case", "dialects/case.toml", include_str!("../../dialects/case.toml")),
+    ("flow", "dialects/flow.toml", include_str!("../../dialects/flow.toml")),
     ("desk", "dialects/desk.toml", include_str!("../../dialects/desk.toml")),
     ("ticket", "dialects/ticket.toml", include_str!("../../dialects/ticket.toml")),
 ];

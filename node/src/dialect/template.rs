@@ -53,6 +53,18 @@ impl Template {
         RawValue::from_string(out)
     }
 
+    /// Whether the payload holds the word's value.
+    pub(super) fn tells(&self, wanted: Word) -> bool {
+        self.pieces.iter().any(|it| match it {
+            Piece::Json(_) | Piece::Comma => false,
+            Piece::Value(word)
+            | Piece::Choice { word, .. }
+            | Piece::Each { word, .. }
+            | Piece::Member { word, .. }
+            | Piece::Spread { word, .. } => *word == wanted,
+        })
+    }
+
     fn write_into(&self, out: &mut String, words: &Words<'_>) -> serde_json::Result<()> {
         for piece in &self.pieces {
             match piece {

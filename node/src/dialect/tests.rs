@@ -4,6 +4,8 @@ mod case;
 mod desk;
 mod documentation;
 mod faults;
+mod files;
+mod flow;
 mod hearing;
 mod packets;
 mod telling;

@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 
 use crate::dialect::json;
+use crate::dialect::links::Links;
 use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
-use crate::domain::event::{Entry, Event};
+use crate::domain::attachment::Attachment;
+use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
-use crate::domain::presence::Status;
+use crate::domain::presence::Shown;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Participant;
+use crate::domain::room::RoomCard;
+use crate::domain::stats::Stats;
 use crate::domain::time::Timestamp;
 
 /// What a `$name` stands for.
@@ -30,6 +34,7 @@ pub(super) enum Value<'a> {
 /// How a dialect writes values.
 #[derive(Debug, Default)]
 pub(super) struct Style {
+    pub(super) links: Links,
     pub(super) ids: Ids,
     /// What stands for a character wherever people's own words are told.
     pub(super) escapes: Vec<(char, String)>,
@@ -104,7 +109,13 @@ impl<'a> Words<'a> {
             Notice::Present { room, user, status } | Notice::UserOnline { room, user, status } => {
                 words.id(Word::Room, room.as_str()).user(user).text(Word::Status, status.as_str())
             }
-            Notice::Listed { users, at } => words.shown(Word::At, at).users(users, *at),
+            Notice::Listed { users, at } => words.shown(Word::At, at).users(users),
+            Notice::News { room, at }
+            | Notice::Ended { room, at }
+            | Notice::Raised { room, at } => {
+                words.id(Word::Room, room.as_str()).shown(Word::At, at)
+            }
+            Notice::Stats { stats, at } => words.shown(Word::At, at).stats(stats),
             Notice::Delivered { message } => words.shown(Word::Message, message),
             Notice::Read { message, reader } => {
                 words.shown(Word::Message, message).id(Word::User, reader.as_str())
@@ -120,34 +131,34 @@ impl<'a> Words<'a> {
     pub(super) fn of_reply(reply: &'a Reply, style: &'a Style) -> Self {
         let words = Self::new(style);
         match reply {
-            Reply::Joined { room, position, resumed, missed, members } => words
+            Reply::Joined { room, position, resumed, missed, members, view } => words
+                .created_at(view.created_at)
+                .with(Word::Messages, Self::entries(&view.messages, style))
+                .users(&view.users)
                 .with(Word::Members, Value::Number(*members))
-                .id(Word::Room, room.as_str())
+                .room(room)
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Resumed, Value::Flag(*resumed))
                 .with(Word::Missed, Value::Number(*missed)),
+            Reply::Created { room, at } => words.room(room).shown(Word::RoomCreatedAt, at),
             Reply::Left { room } | Reply::Closed { room } => words.id(Word::Room, room.as_str()),
-            Reply::Sent { message, room, position, at } => words
+            Reply::Sent { message, room, position, at, repeated: _ } => words
                 .shown(Word::Message, message)
                 .id(Word::Room, room.as_str())
                 .with(Word::Position, Value::Position(*position))
                 .with(Word::Seq, Value::Number(position.seq.0))
                 .shown(Word::At, at),
-            Reply::History { room, messages, limit, offset, total } => {
-                let messages = messages.iter().map(|it| Self::new(style).entry(it)).collect();
-                words
-                    .id(Word::Room, room.as_str())
-                    .with(Word::Messages, Value::List(messages))
-                    .with(Word::Limit, Value::Number(u64::from(*limit)))
-                    .with(Word::Offset, Value::Number(*offset))
-                    .with(Word::Total, Value::Number(*total))
-            }
-            Reply::Users { room, users, at } => {
-                words.id(Word::Room, room.as_str()).users(users, *at)
-            }
+            Reply::History { room, messages, limit, offset, total } => words
+                .id(Word::Room, room.as_str())
+                .with(Word::Messages, Self::entries(messages, style))
+                .with(Word::Limit, Value::Number(u64::from(*limit)))
+                .with(Word::Offset, Value::Number(*offset))
+                .with(Word::Total, Value::Number(*total)),
+            Reply::Users { room, users } => words.id(Word::Room, room.as_str()).users(users),
             Reply::Online { user, users, at } => {
-                words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users, *at)
+                words.user(user).text(Word::Status, "online").shown(Word::At, at).users(users)
             }
+            Reply::Stats { stats, at } => words.shown(Word::At, at).stats(stats),
             Reply::Renewed => words,
             Reply::Disconnected { user } => words.id(Word::Whom, user.as_str()),
             Reply::Marked | Reply::Typed => words,
@@ -220,6 +231,20 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn created_at(self, at: Option<Timestamp>) -> Self {
+        match at {
+            Some(at) => self.shown(Word::RoomCreatedAt, &at),
+            None => self, // not read, because the dialect does not tell it
+        }
+    }
+
+    fn room(self, room: &'a RoomCard) -> Self {
+        self.id(Word::Room, room.id.as_str())
+            .free(Word::RoomName, &room.name)
+            .free(Word::RoomDescription, &room.description)
+            .text(Word::RoomVisibility, room.visibility.as_str())
+    }
+
     fn user(self, user: &'a Participant) -> Self {
         self.id(Word::User, user.id.as_str())
             .free(Word::UserName, &user.name)
@@ -227,13 +252,36 @@ impl<'a> Words<'a> {
             .text(Word::UserSide, user.role.side().as_str())
     }
 
-    fn users(self, users: &'a [(Participant, Status)], at: Timestamp) -> Self {
-        let user = |(user, status): &'a (Participant, Status)| {
-            let words = Self::new(self.style).user(user);
-            words.text(Word::Status, status.as_str()).shown(Word::At, &at)
+    fn stats(self, stats: &Stats) -> Self {
+        self.with(Word::RoomsTotal, Value::Number(stats.rooms))
+            .with(Word::RoomsActive, Value::Number(stats.active_rooms))
+            .with(Word::UsersOnline, Value::Number(stats.users))
+    }
+
+    fn users(self, users: &'a [Shown]) -> Self {
+        let user = |it: &'a Shown| {
+            let words = Self::new(self.style).user(&it.user);
+            words.text(Word::Status, it.status.as_str()).shown(Word::At, &it.at)
         };
         let users = Value::List(users.iter().map(user).collect());
         self.with(Word::Users, users)
+    }
+
+    fn entries(entries: &'a [SharedEntry], style: &'a Style) -> Value<'a> {
+        Value::List(entries.iter().map(|it| Self::new(style).entry(it)).collect())
+    }
+
+    fn files(self, files: &'a [Attachment]) -> Self {
+        let style = self.style;
+        let file = |file: &'a Attachment| {
+            Self::new(style)
+                .shown(Word::FileId, &file.id)
+                .free(Word::FileName, &file.name)
+                .text(Word::FileType, &file.media_type)
+                .with(Word::FileSize, Value::Number(file.size))
+                .with(Word::FileUrl, Value::Text(style.links.to(file).into()))
+        };
+        self.with(Word::Attachments, Value::List(files.iter().map(file).collect()))
     }
 
     fn entry(self, entry: &'a Entry) -> Self {
@@ -246,6 +294,7 @@ impl<'a> Words<'a> {
         match &entry.event {
             Event::MessagePosted(message) => {
                 let words = words
+                    .files(&message.attachments)
                     .shown(Word::Message, &entry.id())
                     .free(Word::MessageText, &message.text)
                     .text(Word::MessageKind, &message.kind)

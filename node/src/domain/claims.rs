@@ -36,7 +36,8 @@ mod tests {
 
     fn check(claims: &Claims, name: &str, expected: &Result<(), Refusal>) {
         let id = UserId::parse("7").unwrap();
-        let user = Participant { id, name: name.to_owned(), role: Role::Volunteer };
+        let user =
+            Participant { id, name: name.to_owned(), role: Role::Volunteer, full_name: None };
         assert_eq!(claims.check(&user), *expected, "{claims:?}");
     }
 

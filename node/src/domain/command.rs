@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::domain::attachment::Upload;
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Status;
+use crate::domain::room::Visibility;
 
 /// From where a joining client wants to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,15 @@ pub enum Command {
         room: RoomId,
         /// Where to go on; `None`: from now.
         since: Option<Since>,
+    },
+    /// Make a room.
+    CreateRoom {
+        /// What it is called.
+        name: String,
+        /// What it is about; may be empty.
+        description: String,
+        /// Who may come in.
+        visibility: Visibility,
     },
     /// Stop hearing a room.
     Leave {
@@ -47,6 +58,8 @@ pub enum Command {
         limit: u32,
         /// How many of the newest to pass over.
         offset: u64,
+        /// Only those before this message.
+        before: Option<MessageId>,
     },
     /// Ask who is in a room.
     Users {
@@ -71,6 +84,8 @@ pub enum Command {
     Vanish,
     /// Say that the user is still there.
     Renew,
+    /// Ask for the cluster's figures.
+    Stats,
     /// Ask who is online.
     ListUsers,
     /// End every connection of a user.
@@ -125,4 +140,6 @@ pub struct Draft {
     pub kind: String,
     /// The client's own name for it: with one, a retry is safe.
     pub client_message_id: Option<ClientMessageId>,
+    /// Its files, as they came.
+    pub uploads: Vec<Upload>,
 }

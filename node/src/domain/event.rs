@@ -34,7 +34,10 @@ pub enum Event {
 impl Event {
     fn bytes(&self) -> usize {
         match self {
-            Self::MessagePosted(message) => message.text.len(),
+            Self::MessagePosted(message) => {
+                let files = message.attachments.iter().map(|it| ATTACHMENT_BYTES + it.name.len());
+                message.text.len() + files.sum::<usize>()
+            }
             Self::RoomUpdated { metadata } => metadata.len(),
             Self::RoomClosed { reason, .. } => reason.as_ref().map_or(0, String::len),
             Self::RoomDeleted => 0,
@@ -53,6 +56,9 @@ impl Event {
 
 /// Bytes of an entry beside its event's texts: ids, names and numbers.
 const ENTRY_BYTES: usize = 128;
+
+/// Bytes of a file in its message beside its name: the most of it is the link.
+const ATTACHMENT_BYTES: usize = 384;
 
 /// Where an event came from: `others` excludes the origin's connection, also after a repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

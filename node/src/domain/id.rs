@@ -120,6 +120,13 @@ impl RoomId {
     pub fn hash38(&self) -> u64 {
         room_hash(self) & ((1 << ROOM_BITS) - 1)
     }
+
+    /// The room through which nodes hear what concerns members of other rooms, wherever those are.
+    /// Nothing is told to whoever hears it as such, and nobody can join it.
+    #[must_use]
+    pub fn newsroom() -> Self {
+        Self(Arc::from("!news"))
+    }
 }
 
 id!(

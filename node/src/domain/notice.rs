@@ -3,8 +3,9 @@
 use crate::domain::event::SharedEntry;
 use crate::domain::id::{MessageId, RoomId, UserId};
 use crate::domain::position::Position;
-use crate::domain::presence::Status;
+use crate::domain::presence::{Shown, Status};
 use crate::domain::role::Participant;
+use crate::domain::stats::Stats;
 use crate::domain::time::Timestamp;
 
 /// Something a dialect may have an event for. Who hears it is decided by the hub and by the
@@ -83,8 +84,36 @@ pub enum Notice {
     },
     /// Who is listed as online has changed; told at most once a second.
     Listed {
-        /// Who, and seen as what; at most 200.
-        users: Vec<(Participant, Status)>,
+        /// Who; at most 200.
+        users: Vec<Shown>,
+        /// When they were.
+        at: Timestamp,
+    },
+    /// To members of a room, wherever they are: somebody wrote in it; at most once a second.
+    News {
+        /// Which room.
+        room: RoomId,
+        /// When.
+        at: Timestamp,
+    },
+    /// To members of a room, wherever they are: it was closed.
+    Ended {
+        /// Which room.
+        room: RoomId,
+        /// When.
+        at: Timestamp,
+    },
+    /// To agents who see to a room: it is now the first of theirs.
+    Raised {
+        /// Which room.
+        room: RoomId,
+        /// When.
+        at: Timestamp,
+    },
+    /// To an admin who watches them: the cluster's figures have changed.
+    Stats {
+        /// What they are now.
+        stats: Stats,
         /// When they were.
         at: Timestamp,
     },

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::UserId;
+use crate::domain::role::Participant;
+use crate::domain::time::Timestamp;
 
 /// What a user is seen as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +43,20 @@ impl Status {
             _ => None,
         }
     }
+}
+
+/// Users of a list of who is online.
+pub const LISTED_USERS_MAX: usize = 200;
+
+/// A user as a list shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Who.
+    pub user: Participant,
+    /// Seen as what.
+    pub status: Status,
+    /// Seen when.
+    pub at: Timestamp,
 }
 
 /// A user's presence as the cluster knows it. A higher version is the newer truth.

@@ -95,6 +95,18 @@ pub struct Participant {
     pub name: String,
     /// The token's role.
     pub role: Role,
+    /// The name's parts where the token gives them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_name: Option<Box<FullName>>,
+}
+
+/// A name in its parts; either may be empty. Few tokens tell them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FullName {
+    /// What friends call a person.
+    pub given: String,
+    /// What its family is called.
+    pub family: String,
 }
 
 impl Participant {
@@ -104,10 +116,14 @@ impl Participant {
         self.name != self.id.as_str()
     }
 
-    /// The name up to its last space, and what follows it.
+    /// The parts of the name as the token gives them, else the name up to its last space, and what
+    /// follows it.
     #[must_use]
     pub fn first_and_last_name(&self) -> (&str, &str) {
-        self.name.rsplit_once(' ').unwrap_or((&self.name, ""))
+        match &self.full_name {
+            Some(full) => (&full.given, &full.family),
+            None => self.name.rsplit_once(' ').unwrap_or((&self.name, "")),
+        }
     }
 
     /// Takes a name where none is known.

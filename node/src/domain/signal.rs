@@ -3,21 +3,33 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::Origin;
-use crate::domain::id::{MessageId, UserId};
+use crate::domain::id::{MessageId, RoomId, UserId};
+use crate::domain::news::News;
 use crate::domain::recovery::Pid;
 use crate::domain::role::Participant;
+use crate::domain::time::Timestamp;
 
 /// A fact that is delivered at most once and kept nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signal {
-    /// In a room: somebody types, or has stopped.
+    /// In a room: these type.
     Typing {
+        /// Who, and on which connections; those are not told.
+        typists: Vec<(Participant, Origin)>,
+    },
+    /// In a room: somebody has stopped typing.
+    Stopped {
         /// Who.
-        user: Participant,
-        /// On which connection; that one is not told.
-        origin: Origin,
-        /// `false`: stopped.
-        active: bool,
+        user: UserId,
+    },
+    /// In the newsroom: what members of another room hear wherever they are.
+    News(News),
+    /// In a department's room: another room is now the first of those that it sees to.
+    Raised {
+        /// Which room.
+        room: RoomId,
+        /// When that was.
+        at: Timestamp,
     },
     /// In a room: the user's first connection in the cluster entered it.
     Entered {

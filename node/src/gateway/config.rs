@@ -88,7 +88,8 @@ pub struct Limits {
     pub connections: usize,
     /// New sessions a second and address.
     pub connections_per_address: u32,
-    /// Bytes of one event, without the packet's envelope. It cannot be off: memory has to end.
+    /// Bytes of one event without files, and without the packet's envelope. It cannot be off:
+    /// memory has to end.
     pub message_bytes: NonZeroUsize,
 }
 

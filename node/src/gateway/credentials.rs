@@ -12,7 +12,16 @@ use crate::domain::command::Token;
 use crate::domain::recovery::{Offset, Pid};
 use crate::session::peer::Returning;
 
-/// What a handshake request shows, with tokens in the cookies `names`, the first one that is there.
+/// What a handshake request shows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown {
+    /// Its tokens; those of a CONNECT packet are added later.
+    pub(super) credentials: Credentials,
+    /// The dialect that it asks for (`?dialect=`).
+    pub(super) dialect: Option<String>,
+}
+
+/// The tokens that a handshake request shows, of those in cookies the first of `names` that is there.
 #[must_use]
 pub(super) fn of_request(headers: &HeaderMap, names: &[String]) -> Credentials {
     let header = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok()).and_then(bearer);

@@ -1,4 +1,4 @@
-//! What every Socket.IO request passes before the engine sees it.
+//! What every request for a session passes before it is opened.
 //!
 //! New sessions are admitted from counts alone. Later requests are matched with their session,
 //! because only here can be seen what a polling response carries and which connection an upgrade
@@ -12,24 +12,27 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::gateway::address;
 use crate::gateway::admission::{Admission, Denied};
 use crate::gateway::config::Config;
+use crate::gateway::credentials::{self, Shown};
 use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::origin::{self, AllowedOrigins, Verdict};
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::transport::Transport;
-use crate::gateway::websocket::{Lane, Visitor};
-use crate::gateway::{address, credentials, packet_bytes_max};
+use crate::gateway::uploads::Uploads;
+use crate::gateway::websocket::{Lane, Speech, Visitor};
 use crate::lifecycle::Lifecycle;
+use crate::session::peer::Held;
 
 /// How long a client may take to post its packets.
 const POST_MAX: Duration = Duration::from_secs(30);
@@ -54,6 +57,8 @@ pub(super) struct Door {
     pub(super) admission: Admission,
     /// Open sessions.
     pub(super) links: Arc<Links>,
+    /// Room for events with files.
+    pub(super) uploads: Arc<Uploads>,
     /// What answers polling clients, also when they upgrade.
     pub(super) engine: Arc<Engine>,
     /// What answers those that open a WebSocket at once.
@@ -67,6 +72,7 @@ struct Asked<'a> {
     session: Option<&'a str>,
     is_websocket: bool,
     is_version_4: bool,
+    dialect: Option<&'a str>,
 }
 
 impl<'a> Asked<'a> {
@@ -77,6 +83,7 @@ impl<'a> Asked<'a> {
             session: member("sid="),
             is_websocket: transport == Some("websocket"),
             is_version_4: member("EIO=") == Some("4"),
+            dialect: member("dialect="),
         }
     }
 }
@@ -101,6 +108,38 @@ pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request) -> Res
     }
 }
 
+/// Takes the requests that open a WebSocket with envelopes, and lets all others pass.
+pub(super) async fn pass_envelopes(
+    State(door): State<Arc<Door>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(speech) = door.websocket.speech_at(request.uri().path()) else {
+        return next.run(request).await;
+    };
+    if !asks_for_websocket(request.headers()) {
+        let page = next.run(request).await;
+        let is_nowhere = page.status() == StatusCode::NOT_FOUND;
+        let websocket = [(UPGRADE, HeaderValue::from_static("websocket"))];
+        return if is_nowhere {
+            (StatusCode::UPGRADE_REQUIRED, websocket, "a WebSocket is spoken here").into_response()
+        } else {
+            page
+        };
+    }
+    match request.extensions().get::<Arc<Transport>>().cloned() {
+        Some(transport) => door.open_envelopes(speech, &transport, request),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(), // not from our accept loop
+    }
+}
+
+/// Counts how asking for a session came out.
+fn counted(response: Response) -> Response {
+    let is_open = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::OK);
+    if is_open { Handshake::Opened } else { Handshake::Malformed }.count();
+    response
+}
+
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
@@ -123,15 +162,14 @@ impl Door {
         if let Some(denial) = self.denial(client) {
             return denial;
         }
-        let shown = credentials::of_request(headers, &self.cookies);
+        let credentials = credentials::of_request(headers, &self.cookies);
+        let shown = Shown { credentials, dialect: asked.dialect.map(str::to_owned) };
         let response = if !asked.is_version_4 {
             StatusCode::BAD_REQUEST.into_response()
         } else if asked.is_websocket {
-            let place = self.links.enter();
-            let visitor = Visitor { address: client, credentials: shown, _place: place };
-            self.websocket.open(visitor, request)
+            self.open_websocket((client, shown), Speech::Packets, request)
         } else {
-            let link = self.links.open(client, shown);
+            let link = self.links.open(client, shown, &self.uploads);
             keep_what_the_engine_reads(request.headers_mut());
             request.extensions_mut().insert(Arc::clone(&link));
             let (response, body) = read_along(self.engine.call(request).await).await;
@@ -140,9 +178,29 @@ impl Door {
             }
             response
         };
-        let is_open = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::OK);
-        if is_open { Handshake::Opened } else { Handshake::Malformed }.count();
-        response
+        counted(response)
+    }
+
+    /// A new WebSocket with envelopes, if there is room for it.
+    fn open_envelopes(&self, speech: Speech, transport: &Transport, request: Request) -> Response {
+        let headers = request.headers();
+        let client = address::client(transport.peer, headers, &self.config.trusted_proxies);
+        if let Some(denial) = self.denial(client) {
+            return denial;
+        }
+        let credentials = credentials::of_request(headers, &self.cookies);
+        let shown = Shown { credentials, dialect: None };
+        counted(self.open_websocket((client, shown), speech, request))
+    }
+
+    fn open_websocket(
+        &self,
+        (address, shown): (IpAddr, Shown),
+        speech: Speech,
+        request: Request,
+    ) -> Response {
+        let visitor = Visitor { address, shown, speech, _place: self.links.enter() };
+        self.websocket.open(visitor, request)
     }
 
     /// What a new session is told if it is not let in.
@@ -199,15 +257,11 @@ impl Door {
 
     async fn post(&self, link: &Arc<Link>, session: &str, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let posted = Limited::new(body, packet_bytes_max(self.config.limits)).collect();
-        let body = match timeout(POST_MAX, posted).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) => {
+        let (body, held) = match timeout(POST_MAX, self.receive(link, body)).await {
+            Ok(Ok(posted)) => posted,
+            Ok(Err(status)) => {
                 self.engine.end_polling(session).await;
-                let is_too_long = error.is::<LengthLimitError>();
-                let too_long = StatusCode::PAYLOAD_TOO_LARGE;
-                return if is_too_long { too_long } else { StatusCode::BAD_REQUEST }
-                    .into_response();
+                return status.into_response();
             }
             Err(_elapsed) => return StatusCode::REQUEST_TIMEOUT.into_response(),
         };
@@ -215,7 +269,27 @@ impl Door {
             self.engine.end_polling(session).await;
             return StatusCode::BAD_REQUEST.into_response();
         }
-        self.engine.call(Request::from_parts(parts, Body::from(body))).await
+        let response = self.engine.call(Request::from_parts(parts, Body::from(body))).await;
+        drop(held);
+        response
+    }
+
+    /// A posted body, within the bounds of what its client may send, and the room that it holds.
+    async fn receive(&self, link: &Link, mut body: Body) -> Result<(Bytes, Held), StatusCode> {
+        let bytes_max = self.uploads.packet_bytes_max(link.receiving.is_known());
+        let (mut posted, mut held) = (BytesMut::new(), None);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_broken| StatusCode::BAD_REQUEST)?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            posted.extend_from_slice(&bytes);
+            if bytes_max < posted.len() {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            if !self.uploads.hold(&mut held, posted.len()) {
+                return Err(StatusCode::SERVICE_UNAVAILABLE);
+            }
+        }
+        Ok((posted.freeze(), held))
     }
 }
 
@@ -254,8 +328,8 @@ fn session_id(body: &[u8]) -> Option<String> {
     Some(open.sid)
 }
 
-/// Judges the `Origin` of every request: Socket.IO is refused to pages that are not listed, and
-/// browsers show listed pages the answers.
+/// Judges the `Origin` of every request: Socket.IO and WebSockets are refused to pages that are not
+/// listed, and browsers show listed pages the answers.
 pub(super) async fn check_origin(
     State(origins): State<Arc<AllowedOrigins>>,
     request: Request,
@@ -263,7 +337,10 @@ pub(super) async fn check_origin(
 ) -> Response {
     match origins.judge(request.headers()) {
         Verdict::NoPage => next.run(request).await,
-        Verdict::Refused if request.uri().path().starts_with(ENGINE_PATH) => {
+        Verdict::Refused
+            if request.uri().path().starts_with(ENGINE_PATH)
+                || asks_for_websocket(request.headers()) =>
+        {
             Handshake::Origin.count();
             (StatusCode::FORBIDDEN, "this origin is not allowed").into_response()
         }

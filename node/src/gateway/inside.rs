@@ -8,15 +8,13 @@ use tokio::sync::watch;
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::credentials::Greeting;
+use crate::gateway::credentials::{self, Greeting, Shown};
 use crate::gateway::drain::Leaving;
-use crate::gateway::{Authenticate, Open, credentials};
+use crate::gateway::uploads::Uploads;
+use crate::gateway::{Authenticate, Behind, Open};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
 use crate::session::peer::Returning;
-
-/// The one namespace in which a client may show its token after it has connected.
-const WAITS_FOR_TOKEN: &str = "/";
 
 /// One per gateway.
 pub(super) struct Inside {
@@ -24,6 +22,8 @@ pub(super) struct Inside {
     pub(super) authenticate: Authenticate,
     /// Serves peers.
     pub(super) open: Open,
+    /// Room for events with files.
+    pub(super) uploads: Arc<Uploads>,
     /// Spawns what serves connections.
     pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
@@ -31,7 +31,7 @@ pub(super) struct Inside {
     next_conn: AtomicU64,
 }
 
-/// A client that may connect to a namespace.
+/// A client whose CONNECT can be read.
 pub(super) struct Greeted {
     /// Who it is; `None` until it has shown a token.
     pub(super) identity: Option<Identity>,
@@ -47,13 +47,14 @@ impl Inside {
     /// What is inside; no connection has a number yet.
     #[must_use]
     pub(super) fn new(
-        authenticate: Authenticate,
-        open: Open,
+        behind: &Behind,
+        uploads: Arc<Uploads>,
         lifecycle: Lifecycle,
         leaving: watch::Receiver<Option<Leaving>>,
     ) -> Arc<Self> {
         let next_conn = AtomicU64::new(1);
-        Arc::new(Self { authenticate, open, lifecycle, leaving, next_conn })
+        let (authenticate, open) = (Arc::clone(&behind.authenticate), Arc::clone(&behind.open));
+        Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, next_conn })
     }
 
     /// Number of the next connection.
@@ -61,25 +62,35 @@ impl Inside {
         ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Who asks for `namespace` with this CONNECT payload, after a request that showed `shown`.
+    /// Who opens a connection that needs no CONNECT, by a request that showed `shown`.
     ///
     /// # Errors
-    /// The payload is malformed, or its client may not connect.
+    /// A token is there and is not good.
+    pub(super) fn recognise(&self, shown: &Shown) -> Result<Greeted, Refusal> {
+        match (self.authenticate)(&shown.credentials) {
+            Ok(identity) => Ok(Greeted { identity, dialect: None, payload: None, returning: None }),
+            Err(_failure) => Err(Refusal::AuthRequired),
+        }
+    }
+
+    /// Who asks with this CONNECT payload, after a request that showed `shown`.
+    ///
+    /// # Errors
+    /// The payload is malformed, or a token is there and does not verify.
     pub(super) fn identify(
         &self,
-        namespace: &str,
-        shown: &Credentials,
+        shown: &Shown,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
         let Ok(greeting) = credentials::of_connect(payload) else {
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
-        let shown = Credentials { connect: greeting.token.clone(), ..shown.clone() };
+        let Greeting { token, dialect, returning } = greeting;
+        let dialect = dialect.or_else(|| shown.dialect.clone());
+        let shown = Credentials { connect: token, ..shown.credentials.clone() };
         match (self.authenticate)(&shown) {
-            Ok(None) if namespace != WAITS_FOR_TOKEN => Err(Refusal::AuthRequired),
             Ok(identity) => {
                 let payload = payload.map(|it| Secret::new(Box::from(it)));
-                let Greeting { dialect, returning, .. } = greeting;
                 Ok(Greeted { identity, dialect, payload, returning })
             }
             Err(_failure) => Err(Refusal::AuthRequired),

@@ -11,19 +11,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{SetOnce, watch};
 
-use crate::auth::Credentials;
+use crate::gateway::credentials::Shown;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
+use crate::gateway::uploads::{Receiving, Uploads};
 
 /// What the namespaces of a session share.
 #[derive(Debug)]
 pub(super) struct Link {
     /// Where the client is.
     pub(super) address: IpAddr,
-    /// The tokens of the handshake request; those of a CONNECT packet are added later.
-    pub(super) credentials: Credentials,
+    /// What the handshake request showed.
+    pub(super) shown: Shown,
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
+    /// What is on its way from the client.
+    pub(super) receiving: Arc<Receiving>,
     /// The connection that carries the session once it is a WebSocket.
     websocket: SetOnce<Arc<Transport>>,
     /// Under which id requests find it; unset for a session that began as a WebSocket.
@@ -47,7 +50,7 @@ impl Link {
     pub(super) fn becomes_websocket(&self, transport: &Arc<Transport>) -> bool {
         let is_first = self.websocket.set(Arc::clone(transport)).is_ok();
         if is_first {
-            transport.becomes_websocket(Arc::clone(&self.flow));
+            transport.becomes_websocket(Arc::clone(&self.flow), Arc::clone(&self.receiving));
         }
         is_first
     }
@@ -121,11 +124,17 @@ impl Links {
 
     /// A new session of the engine.
     #[must_use]
-    pub(super) fn open(self: &Arc<Self>, address: IpAddr, credentials: Credentials) -> Arc<Link> {
+    pub(super) fn open(
+        self: &Arc<Self>,
+        address: IpAddr,
+        shown: Shown,
+        uploads: &Arc<Uploads>,
+    ) -> Arc<Link> {
         Arc::new(Link {
             address,
-            credentials,
+            shown,
             flow: Arc::default(),
+            receiving: Arc::new(Receiving::new(Arc::clone(uploads))),
             websocket: SetOnce::new(),
             session: OnceLock::new(),
             connects: AtomicUsize::new(0),
@@ -157,11 +166,14 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::config::{Heartbeat, Limits};
 
     #[tokio::test]
     async fn a_dropped_session_leaves_nothing_behind() {
         let links = Arc::new(Links::default());
-        let link = links.open("192.0.2.1".parse().unwrap(), Credentials::default());
+        let address = "192.0.2.1".parse().unwrap();
+        let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
+        let link = links.open(address, Shown::default(), &uploads);
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

@@ -11,6 +11,9 @@ use crate::hub::outbox::AckId;
 /// The namespace whose name packets leave out.
 const ROOT: &str = "/";
 
+/// Bytes in which an event's namespace, number and name stand.
+const HEAD_BYTES: usize = 1024;
+
 /// The server's ping.
 pub(super) const PING: &str = "2";
 
@@ -44,6 +47,29 @@ pub(super) enum Packet<'a> {
     },
     /// An answer. This node asks for none, so it is one to nothing.
     Answer,
+}
+
+/// The start of an event's packet that may not have come whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    /// Where.
+    pub(super) namespace: &'a str,
+    /// Where the answer goes, if the client wants one.
+    pub(super) ack: Option<AckId>,
+    /// The begin of the JSON array.
+    pub(super) packet: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the first bytes of a packet; `None`: it is no event.
+    #[must_use]
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let start = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+        let text = start.utf8_chunks().next()?.valid().strip_prefix("42")?;
+        let (namespace, rest) = split_namespace(text);
+        let (ack, packet) = split_ack(rest).ok()?;
+        Some(Self { namespace, ack, packet })
+    }
 }
 
 /// It is no packet that a client may send.
@@ -278,6 +304,21 @@ mod tests {
         let offset = Offset { event: id, at: Timestamp(5) };
         let expected = format!(r#"42["e",[1],"{offset}"]"#);
         assert_eq!(event("/", &frame("[1]").at(offset)), expected);
+    }
+
+    #[test]
+    fn the_head_of_an_event_is_read_wherever_it_is_cut() {
+        let head = |bytes: &[u8]| {
+            Head::parse(bytes).map(|it| format!("{} {:?} {}", it.namespace, it.ack, it.packet))
+        };
+        let whole = r#"42/ticket,17["send_message",{"message":"é"#;
+        let expected = r#"/ticket Some(AckId(17)) ["send_message",{"message":""#;
+        assert_eq!(head(&whole.as_bytes()[..whole.len() - 1]).as_deref(), Some(expected));
+        assert_eq!(head(b"42[\"a").as_deref(), Some("/ None [\"a"));
+        for other in [b"".as_slice(), b"3", b"40/ticket,{}", b"43/ticket,1[", b"\xff42[", b"451-["]
+        {
+            assert_eq!(head(other), None);
+        }
     }
 
     proptest! {

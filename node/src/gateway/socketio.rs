@@ -11,7 +11,7 @@ mod writer;
 use std::fmt::Display;
 use std::future::ready;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use socketioxide::TransportType;
@@ -20,6 +20,7 @@ use socketioxide::handler::{ConnectHandler, Value};
 use socketioxide::socket::Socket;
 use tokio::sync::watch;
 
+use crate::dialect::Venue;
 use crate::domain::close::CloseReason;
 use crate::domain::refusal::Refusal;
 use crate::gateway::inside::{Greeted, Inside};
@@ -71,7 +72,7 @@ impl Namespace {
             link.kill();
             return Err(Refusal::AuthRequired);
         }
-        self.lane.inside.identify(&self.path, &link.credentials, payload)
+        self.lane.inside.identify(&link.shown, payload)
     }
 
     /// Sets everything up for a client and hands it to its session.
@@ -81,8 +82,11 @@ impl Namespace {
         let link = link.ok_or(Refusal::AccessDenied)?;
         // The engine has no way to give back what a client had: it begins anew.
         let Greeted { identity, dialect, payload, returning: _ } = self.identify(&link, payload)?;
-        let (intake, inbox) = Intake::new();
-        let (mouth, gone) = Mouth::new(intake);
+        if identity.is_some() {
+            link.receiving.known.store(true, Ordering::Relaxed);
+        }
+        let (intake, inbox) = Intake::new(&self.path, &self.lane.inside.uploads);
+        let (mouth, gone) = Mouth::new(intake, &link);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let conn = self.lane.inside.next_conn();
@@ -101,10 +105,10 @@ impl Namespace {
         (self.lane.inside.open)(Peer {
             conn,
             socket: socket.id.to_string(),
-            namespace: Arc::clone(&self.path),
+            venue: Venue::Namespace(Arc::clone(&self.path)),
             transport: transport_name(socket),
             address: link.address,
-            known: Arc::new(AtomicBool::new(identity.is_some())),
+            known: Arc::clone(&link.receiving.known),
             identity,
             greeting: payload,
             dialect,

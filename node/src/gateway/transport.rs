@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::gateway::flow::Flow;
 use crate::gateway::meter::Meter;
+use crate::gateway::uploads::{Receiving, TooMuch};
 
 /// Bytes that are still read from a peer that does not take what is written to it. The engine
 /// answers some packets by itself, as long as they are, and queues the answers by number only: who
@@ -28,14 +29,14 @@ pub(super) struct Transport {
     /// The other end as the kernel sees it: a client or a proxy.
     pub(super) peer: IpAddr,
     kill: CancellationToken,
-    flow: OnceLock<Arc<Flow>>,
+    session: OnceLock<(Arc<Flow>, Arc<Receiving>)>,
 }
 
 impl Transport {
     /// A connection from `peer` that `kill` ends.
     #[must_use]
     pub(super) fn new(peer: IpAddr, kill: CancellationToken) -> Self {
-        Self { peer, kill, flow: OnceLock::new() }
+        Self { peer, kill, session: OnceLock::new() }
     }
 
     /// Ends the connection where it stands, also when its peer does not read: both directions
@@ -44,11 +45,11 @@ impl Transport {
         self.kill.cancel();
     }
 
-    /// From the response that is answered next, the connection is a WebSocket of the session
-    /// that `flow` belongs to.
-    pub(super) fn becomes_websocket(&self, flow: Arc<Flow>) {
+    /// From the response that is answered next, the connection is a WebSocket of the session that
+    /// these belong to.
+    pub(super) fn becomes_websocket(&self, flow: Arc<Flow>, receiving: Arc<Receiving>) {
         // A second upgrade of one TCP connection cannot happen: hyper has let go of it.
-        self.flow.get_or_init(|| flow);
+        self.session.get_or_init(|| (flow, receiving));
     }
 }
 
@@ -141,7 +142,7 @@ impl Wire {
 
     fn count(&mut self, written: &[u8]) {
         self.outbound_bytes.increment(written.len() as u64);
-        if let Some(flow) = self.transport.flow.get() {
+        if let Some((flow, _)) = self.transport.session.get() {
             flow.written(self.meter.follow(written));
         }
     }
@@ -171,8 +172,12 @@ impl AsyncRead for Wire {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.blocked.read(buf.filled().len() - before);
-        read
+        let bytes = buf.filled().len() - before;
+        self.blocked.read(bytes);
+        match self.transport.session.get().map(|(_, receiving)| receiving.read(bytes)) {
+            Some(Err(TooMuch)) => Poll::Ready(Err(killed())),
+            Some(Ok(())) | None => read,
+        }
     }
 }
 

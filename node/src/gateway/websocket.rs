@@ -1,10 +1,11 @@
-//! The lean lane: clients that open a WebSocket at once.
+//! The lean lane: clients that open a WebSocket at once, for packets of Socket.IO or for envelopes.
 //!
 //! hyper reads the request and answers it; then the plain TCP stream is taken back, and one task a
 //! connection reads and writes frames. A frame that many hear is encoded once, all that is ready is
 //! written in one call, and an idle connection holds no buffers.
 
 mod connection;
+mod envelopes;
 mod farewell;
 mod frame;
 mod heart;
@@ -26,12 +27,12 @@ use hyper_util::rt::TokioIo;
 use tracing::debug;
 use tungstenite::handshake::derive_accept_key;
 
-use crate::auth::Credentials;
-use crate::gateway::config::{Heartbeat, Limits};
+use crate::dialect::Venue;
+use crate::gateway::config::Heartbeat;
+use crate::gateway::credentials::Shown;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::metrics::NamespaceMetrics;
-use crate::gateway::packet_bytes_max;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
 
@@ -41,27 +42,45 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 /// Characters of a key: sixteen bytes in base64.
 const KEY_CHARS: usize = 24;
 
-/// Bytes of one packet before its client has shown who it is.
-const STRANGER_BYTES_MAX: usize = 64 * 1024;
-
-/// A namespace that is served.
+/// A namespace or path that is served.
 #[derive(Debug)]
-struct Served {
-    path: Arc<str>,
+pub(super) struct Served {
+    venue: Venue,
     metrics: NamespaceMetrics,
 }
+
+impl Served {
+    fn new(venue: Venue) -> Arc<Self> {
+        let metrics = match &venue {
+            Venue::Namespace(namespace) => NamespaceMetrics::new(namespace),
+            Venue::Path(_) => NamespaceMetrics::new(NO_NAMESPACE),
+        };
+        Arc::new(Self { venue, metrics })
+    }
+}
+
+/// What the messages of a connection are.
+#[derive(Debug, Clone)]
+pub(super) enum Speech {
+    /// Packets of Engine.IO: a client opens namespaces itself.
+    Packets,
+    /// Envelopes of the dialect that is spoken here.
+    Envelopes(Arc<Served>),
+}
+
+/// Stands in metrics for the namespace of a connection that carries envelopes.
+const NO_NAMESPACE: &str = "none";
 
 /// What the connections of this lane share.
 pub(super) struct Lane {
     inside: Arc<Inside>,
-    namespaces: Vec<Served>,
+    served: Vec<Arc<Served>>,
     heartbeat: Heartbeat,
-    packet_bytes: usize,
 }
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lane").field("namespaces", &self.namespaces).finish_non_exhaustive()
+        f.debug_struct("Lane").field("served", &self.served).finish_non_exhaustive()
     }
 }
 
@@ -70,27 +89,33 @@ impl std::fmt::Debug for Lane {
 pub(super) struct Visitor {
     /// Where it is.
     pub(super) address: IpAddr,
-    /// The tokens of its request.
-    pub(super) credentials: Credentials,
+    /// What its request showed.
+    pub(super) shown: Shown,
+    /// What it speaks.
+    pub(super) speech: Speech,
     /// Its place among open sessions.
     pub(super) _place: Place,
 }
 
 impl Lane {
-    /// A lane that serves `paths`.
+    /// A lane that serves `venues`.
     #[must_use]
-    pub(super) fn new(
-        inside: Arc<Inside>,
-        paths: &[Arc<str>],
-        heartbeat: Heartbeat,
-        limits: Limits,
-    ) -> Arc<Self> {
-        let served = |path: &Arc<str>| Served {
-            path: Arc::clone(path),
-            metrics: NamespaceMetrics::new(path),
-        };
-        let namespaces = paths.iter().map(served).collect();
-        Arc::new(Self { inside, namespaces, heartbeat, packet_bytes: packet_bytes_max(limits) })
+    pub(super) fn new(inside: Arc<Inside>, venues: Vec<Venue>, heartbeat: Heartbeat) -> Arc<Self> {
+        let served = venues.into_iter().map(Served::new).collect();
+        Arc::new(Self { inside, served, heartbeat })
+    }
+
+    /// What is spoken over a WebSocket that is opened at `path`, if envelopes are.
+    pub(super) fn speech_at(&self, path: &str) -> Option<Speech> {
+        let is_there = |it: &&Arc<Served>| matches!(&it.venue, Venue::Path(own) if **own == *path);
+        self.served.iter().find(is_there).map(|it| Speech::Envelopes(Arc::clone(it)))
+    }
+
+    /// The Socket.IO namespace with this name.
+    fn namespace(&self, name: &str) -> Option<&Arc<Served>> {
+        let is_it =
+            |it: &&Arc<Served>| matches!(&it.venue, Venue::Namespace(own) if **own == *name);
+        self.served.iter().find(is_it)
     }
 
     /// Answers a request for a WebSocket; if it is granted, a task serves the connection.
@@ -111,11 +136,6 @@ impl Lane {
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
-    }
-
-    /// Bytes of a packet of somebody who is known, or is not.
-    fn packet_bytes_max(&self, is_known: bool) -> usize {
-        if is_known { self.packet_bytes } else { self.packet_bytes.min(STRANGER_BYTES_MAX) }
     }
 }
 

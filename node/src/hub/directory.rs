@@ -66,6 +66,8 @@ struct State {
     rooms: HashMap<RoomId, u32>,
     /// Keys whose registration may differ from the truth.
     unsettled: BTreeSet<Key>,
+    /// Users who have said that they are still there.
+    seen: BTreeSet<UserId>,
     /// Keys whose grace ends, in order.
     graces: VecDeque<(Instant, Key)>,
     connections: u64,
@@ -141,6 +143,18 @@ impl Directory {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// The user has said that it is still there: Redis is told within a second, together with all
+    /// others of this node.
+    pub fn saw(&self, user: &UserId) {
+        self.lock().seen.insert(user.clone());
+    }
+
+    /// Those who have said so since the last call; at most [`BATCH_MAX`], the rest the next time.
+    pub(crate) fn take_seen(&self) -> Vec<UserId> {
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.seen.pop_first()).take(BATCH_MAX).collect()
     }
 
     /// The user has connections on `nodes` nodes.
@@ -326,7 +340,7 @@ mod tests {
 
     fn ann() -> Participant {
         let id = UserId::parse("ann").unwrap();
-        Participant { id, name: "Ann".to_owned(), role: Role::User }
+        Participant { id, name: "Ann".to_owned(), role: Role::User, full_name: None }
     }
 
     fn told(directory: &Directory) -> String {
@@ -354,6 +368,19 @@ mod tests {
         assert_eq!(told(&directory), "up 0 down 1 enter 0 exit 0");
         assert_eq!(told(&directory), "up 0 down 0 enter 0 exit 0");
         assert!(directory.lock().local.is_empty());
+    }
+
+    #[test]
+    fn a_thousand_heartbeats_are_two_calls() {
+        let directory = Directory::default();
+        for n in 0..1_000 {
+            for _ in 0..3 {
+                directory.saw(&UserId::parse(&n.to_string()).unwrap());
+            }
+        }
+        let calls: Vec<usize> =
+            std::iter::from_fn(|| Some(directory.take_seen().len()).filter(|it| 0 < *it)).collect();
+        assert_eq!(calls, [BATCH_MAX, BATCH_MAX]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::dialect::{Audience, DialectId, Dialects, Spoken};
+use crate::dialect::envelope::RequestId;
+use crate::dialect::{Audience, DialectId, DialectSet, Dialects, Frame, Spoken};
 use crate::domain::event::{Origin, SharedEntry};
 use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::notice::Notice;
@@ -91,7 +92,9 @@ pub struct Listener {
     /// Whose.
     pub user: UserId,
     /// In whose words it hears the topic.
-    pub dialect: DialectId,
+    pub dialects: DialectSet,
+    /// Whether it is told the list of the room's users when that changes.
+    pub is_listing: bool,
     /// Where what it hears is put.
     pub outbox: Outbox,
 }
@@ -101,8 +104,8 @@ pub struct Listener {
 pub(crate) enum Cause<'a> {
     /// Everyone may be told.
     Nobody,
-    /// One connection of this node did it.
-    Connection(ConnId),
+    /// One connection of this node did it, by a request that it gave this id.
+    Connection(ConnId, Option<&'a str>),
     /// All connections of a user are meant.
     User(&'a UserId),
 }
@@ -116,6 +119,8 @@ pub(crate) enum Manner {
     Droppable,
     /// Once per connection, however many rooms it comes through.
     Once(Once),
+    /// Once per connection and name of the event.
+    Same(Once),
     /// To a joiner, who may have forgotten what it was told before it left.
     Greeting(Once),
 }
@@ -131,16 +136,21 @@ pub(crate) struct Voice<'a> {
 impl Voice<'_> {
     /// Who is not told what came from `origin`, if it came from this node.
     pub(crate) fn cause_of(&self, origin: &Origin) -> Cause<'static> {
-        // A connection outlives a change of incarnation, and its number is never reused.
-        if origin.node.index == self.life.index {
-            Cause::Connection(origin.conn)
-        } else {
-            Cause::Nobody
+        if self.is_here(origin) { Cause::Connection(origin.conn, None) } else { Cause::Nobody }
+    }
+
+    pub(crate) fn cause_of_entry<'a>(&self, entry: &'a SharedEntry) -> Cause<'a> {
+        match &entry.origin {
+            Some(origin) if self.is_here(origin) => {
+                Cause::Connection(origin.conn, origin.request.as_deref())
+            }
+            Some(_) | None => Cause::Nobody,
         }
     }
 
-    pub(crate) fn cause_of_entry(&self, entry: &SharedEntry) -> Cause<'static> {
-        entry.origin.as_ref().map_or(Cause::Nobody, |origin| self.cause_of(origin))
+    /// A connection outlives a change of incarnation, and its number is never reused.
+    fn is_here(&self, origin: &Origin) -> bool {
+        origin.node.index == self.life.index
     }
 }
 
@@ -159,18 +169,32 @@ pub(crate) fn tell(
     (cause, manner): (Cause<'_>, Manner),
     voice: &Voice<'_>,
 ) -> bool {
-    let is_origin = match cause {
-        Cause::Nobody => false,
-        Cause::Connection(conn) => conn == listener.conn,
-        Cause::User(user) => *user == listener.user,
+    let (is_origin, request) = match cause {
+        Cause::Nobody => (false, None),
+        Cause::Connection(conn, request) => (conn == listener.conn, request),
+        Cause::User(user) => (*user == listener.user, None),
     };
-    match spelling.spell(voice.dialects, listener.dialect) {
-        Some(spoken) if hears(spoken.to, is_origin) => {
-            let outgoing = Outgoing::Event(Arc::clone(&spoken.frame));
-            push(listener, outgoing, manner, voice)
+    let mut is_there = true;
+    // What several dialects say alike is told once.
+    let mut told: Vec<Arc<Frame>> = Vec::new();
+    for dialect in listener.dialects.iter() {
+        let Some(spoken) = spelling.spell(voice.dialects, dialect) else { continue };
+        let is_told = told.iter().any(|it| it.is_same(&spoken.frame));
+        if is_told || !hears(spoken.to, is_origin) {
+            continue;
         }
-        Some(_) | None => true,
+        if listener.dialects.is_several() {
+            told.push(Arc::clone(&spoken.frame));
+        }
+        let frame = Arc::clone(&spoken.frame);
+        let request = request.filter(|_| is_origin).and_then(RequestId::parse);
+        let frame = match request {
+            Some(request) => frame.answering(request),
+            None => frame,
+        };
+        is_there &= push(listener, Outgoing::Event(frame), manner, voice);
     }
+    is_there
 }
 
 /// `false`: the connection is gone. An overflow is the session's to see: it closes.
@@ -184,6 +208,10 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
         Manner::Once(once) => outbox.push_once(outgoing, once),
+        Manner::Same(once) => {
+            let once = once.of_event(&outgoing);
+            outbox.push_once(outgoing, once)
+        }
         Manner::Greeting(once) => outbox.push_greeting(outgoing, once),
     };
     if pushed.is_ok() {

@@ -17,17 +17,18 @@ use tokio::time::MissedTickBehavior;
 use crate::dialect::Dialects;
 use crate::domain::event::SharedEntry;
 use crate::domain::id::{ConnId, NodeLife, UserId};
-use crate::domain::presence::Presence;
+use crate::domain::presence::{Presence, Shown};
 use crate::domain::receipt::Handed;
 use crate::domain::topic::Topic;
 use crate::hub::directory::Directory;
 use crate::hub::fanout::Voice;
 use crate::hub::metrics::Metrics;
 use crate::hub::watched::{Attaching, Next, Watched};
-use crate::hub::{AttachError, Progress};
+use crate::hub::{AttachError, Change, Progress};
 use crate::store::{Arrival, Head, Joined, Page, Stamp, Store, StoreError};
 
 mod arrivals;
+mod lists;
 mod upkeep;
 
 /// How often typing that fell silent, receipts and departures are looked at.
@@ -43,6 +44,8 @@ pub(crate) enum Ask {
     Attach { topic: Topic, attaching: Attaching },
     /// The next page, or to become live.
     Next { topic: Topic, conn: ConnId, reply: oneshot::Sender<Progress> },
+    /// Hear a topic differently.
+    Change { topic: Topic, conn: ConnId, change: Change },
     /// Stop hearing a topic.
     Detach { topic: Topic, conn: ConnId },
 }
@@ -68,6 +71,7 @@ enum Done {
     /// when it was asked.
     Counted(Topic, u64, Result<Option<Joined>, StoreError>),
     Looked(Vec<(Topic, UserId)>, Result<Vec<Presence>, StoreError>),
+    Listed(Result<Vec<Shown>, StoreError>),
     Left(Result<(), StoreError>),
 }
 
@@ -147,6 +151,17 @@ impl Keeper {
         match ask {
             Ask::Attach { topic, attaching } => self.attach(topic, attaching),
             Ask::Next { topic, conn, reply } => self.next(topic, conn, reply),
+            Ask::Change { topic, conn, change } => {
+                let joining = self.joining.get_mut(&topic).map(|it| it.waiting.iter_mut());
+                for waiting in joining.into_iter().flatten() {
+                    if waiting.listener.conn == conn {
+                        change.apply(&mut waiting.listener);
+                    }
+                }
+                if let Some(watched) = self.watched.get_mut(&topic) {
+                    watched.change(conn, change);
+                }
+            }
             Ask::Detach { topic, conn } => {
                 if let Some(joining) = self.joining.get_mut(&topic) {
                     joining.waiting.retain(|it| it.listener.conn != conn);
@@ -168,6 +183,7 @@ impl Keeper {
             Done::Heads(topics, result) => self.heads(&topics, result),
             Done::Counted(topic, moves, result) => self.counted(&topic, moves, result),
             Done::Looked(asked, result) => self.looked(asked, result),
+            Done::Listed(result) => self.listed(result),
             Done::Left(result) => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "a topic could not be left, its frames will say so");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-use tracing::warn;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::{debug, warn};
 
 use crate::hub::directory::{Changes, Directory};
 use crate::lifecycle::Lifecycle;
@@ -16,10 +16,15 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// How often the registrar looks even if nothing seems to have changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How often Redis is told who has said that they are still there: one call, however many.
+const SEEN_EVERY: Duration = Duration::from_secs(1);
+
 /// Runs until the node drains: a draining node takes nobody down, because its users return
 /// elsewhere; whoever does not is reaped when the node's lease ends.
 pub(crate) async fn run(store: Store, directory: Arc<Directory>, lifecycle: Lifecycle) {
     let mut life = store.life();
+    let mut seen = interval(SEEN_EVERY);
+    seen.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next_grace = directory.next_grace().unwrap_or_else(|| Instant::now() + LOOK_AGAIN);
         tokio::select! {
@@ -27,6 +32,10 @@ pub(crate) async fn run(store: Store, directory: Arc<Directory>, lifecycle: Life
             () = lifecycle.stopping() => return,
             Ok(()) = life.changed() => directory.forget_registrations(),
             () = directory.changed() => (),
+            _ = seen.tick() => {
+                tell_seen(&store, &directory).await;
+                continue;
+            }
             () = tokio::time::sleep_until(next_grace) => (),
         }
         while !lifecycle.is_stopping() {
@@ -64,4 +73,15 @@ async fn carry(store: &Store, changes: &Changes) -> Result<(), StoreError> {
         store.exit(&changes.exit).await?;
     }
     Ok(())
+}
+
+async fn tell_seen(store: &Store, directory: &Directory) {
+    let seen = directory.take_seen();
+    if seen.is_empty() {
+        return;
+    }
+    if let Err(error) = store.seen(&seen).await {
+        // A list then shows them as seen a little earlier.
+        debug!(%error, "redis was not told who is still there");
+    }
 }

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use crate::domain::id::UserId;
-use crate::domain::presence::{Presence, Status};
+use crate::domain::presence::{Presence, Shown, Status};
 use crate::domain::role::Participant;
+use crate::domain::time::Timestamp;
 
 /// Users of a room that a joiner is told of, and of which changes are told.
-pub(crate) const ROSTER_USERS_MAX: usize = 200;
+pub const ROSTER_USERS_MAX: usize = 200;
 
 #[derive(Debug, Clone)]
 struct Seen {
@@ -130,11 +131,14 @@ impl Roster {
     }
 
     /// Those who are in the room and not seen as offline; online where nothing is known yet.
-    pub(crate) fn listed(&self) -> Vec<(Participant, Status)> {
+    pub(crate) fn listed(&self, at: Timestamp) -> Vec<Shown> {
         let present = self.seen.values().filter(|it| it.is_present);
-        let seen = present
-            .map(|it| (it.user.clone(), it.told.map_or(Status::Online, |(_, status)| status)));
-        seen.filter(|(_, status)| *status != Status::Offline).collect()
+        let shown = present.map(|it| Shown {
+            user: it.user.clone(),
+            status: it.told.map_or(Status::Online, |(_, status)| status),
+            at,
+        });
+        shown.filter(|it| it.status != Status::Offline).collect()
     }
 
     /// How many users are in the room if `user` is, too.
@@ -167,7 +171,12 @@ mod tests {
     use crate::domain::role::Role;
 
     fn participant(id: &str) -> Participant {
-        Participant { id: UserId::parse(id).unwrap(), name: id.to_owned(), role: Role::User }
+        Participant {
+            id: UserId::parse(id).unwrap(),
+            name: id.to_owned(),
+            role: Role::User,
+            full_name: None,
+        }
     }
 
     fn presence(id: &str, version: u64, status: Status) -> Presence {

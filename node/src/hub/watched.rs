@@ -16,13 +16,14 @@ use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
 use crate::domain::recovery::Pid;
+use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Present, Roster};
 use crate::hub::tail::Tail;
 use crate::hub::typists::Typists;
-use crate::hub::{AttachError, Attached, Progress};
+use crate::hub::{AttachError, Attached, Change, Progress};
 use crate::store::{PAGE_ENTRIES_MAX, Stamp};
 
 /// Entries that a returning client may have missed; beyond them it starts afresh.
@@ -72,6 +73,8 @@ pub(crate) struct Watched {
     pub(crate) stamp: Stamp,
     /// Since when nobody here listens.
     pub(crate) empty_since: Option<Instant>,
+    /// When the list of the room's users was told last to those who want it.
+    pub(crate) list_told: Option<Instant>,
     /// Entries since the last re-assertion: a quiet topic keeps nothing in memory.
     pub(crate) is_quiet: bool,
     members: IndexMap<ConnId, Member>,
@@ -87,6 +90,7 @@ impl Watched {
             typists: Typists::default(),
             stamp,
             empty_since: Some(Instant::now()),
+            list_told: None,
             is_quiet: false,
             members: IndexMap::new(),
             spelled: SpelledEntries::default(),
@@ -126,7 +130,27 @@ impl Watched {
     /// caught up.
     fn hears(&self, listener: &Listener) -> bool {
         let member = self.members.get(&listener.conn);
-        member.is_some_and(|it| it.listener.dialect == listener.dialect)
+        member.is_some_and(|it| it.listener.dialects == listener.dialects)
+    }
+
+    /// Changes how a listener hears the topic.
+    pub(crate) fn change(&mut self, conn: ConnId, change: Change) {
+        if let Some(member) = self.members.get_mut(&conn) {
+            change.apply(&mut member.listener);
+        }
+    }
+
+    /// Tells the list of the room's users to those members who want it.
+    pub(crate) fn tell_list(&self, at: Timestamp, voice: &Voice<'_>) {
+        let mut listing = self.members.values().filter(|it| it.listener.is_listing).peekable();
+        if listing.peek().is_none() {
+            return;
+        }
+        let notice = Notice::Listed { users: self.roster.listed(at), at };
+        let mut spelling = Spelling::new(notice);
+        for member in listing {
+            tell(&member.listener, &mut spelling, (Cause::Nobody, Manner::Always), voice);
+        }
     }
 
     /// Removes a listener.
@@ -245,7 +269,7 @@ impl Watched {
         for entry in page {
             let spelling = self.spelled.row(entry);
             let cause = voice.cause_of_entry(entry);
-            tell(&member.listener, spelling, (cause, Manner::Always), voice);
+            tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
             member.after = entry.position;
             note_handed(&mut self.handed, entry, &member.listener.user);
         }
@@ -267,7 +291,7 @@ impl Watched {
                 continue;
             }
             member.after = entry.position;
-            has_left |= !tell(&member.listener, spelling, (cause, Manner::Always), voice);
+            has_left |= !tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
             note_handed(&mut self.handed, entry, &member.listener.user);
         }
         let age = clock::now().0.saturating_sub(entry.at.0);
@@ -281,16 +305,25 @@ impl Watched {
     pub(crate) fn tell_all(
         &mut self,
         notice: Notice,
-        (cause, manner): (Cause<'_>, Manner),
+        told: (Cause<'_>, Manner),
         voice: &Voice<'_>,
     ) {
-        let mut spelling = Spelling::new(notice);
+        self.tell_spelled(&mut Spelling::new(notice), told, voice);
+    }
+
+    /// The same, of what concerns several topics.
+    pub(crate) fn tell_spelled(
+        &mut self,
+        spelling: &mut Spelling,
+        told: (Cause<'_>, Manner),
+        voice: &Voice<'_>,
+    ) {
         let mut has_left = false;
         for member in self.members.values() {
             match member.stage {
                 Stage::CatchingUp { .. } => (),
                 Stage::Greeting { .. } | Stage::Live => {
-                    has_left |= !tell(&member.listener, &mut spelling, (cause, manner), voice);
+                    has_left |= !tell(&member.listener, spelling, told, voice);
                 }
             }
         }
@@ -335,6 +368,14 @@ impl Watched {
     fn forget_the_gone(&mut self) {
         self.members.retain(|_, member| !member.listener.outbox.is_closed());
         self.note_emptiness();
+    }
+}
+
+/// Members hear of a closing also when they are not in the room, and then not twice.
+fn manner_of(entry: &SharedEntry) -> Manner {
+    match &entry.event {
+        Event::RoomClosed { .. } => Manner::Same(Once::closing(&entry.room, entry.at)),
+        Event::MessagePosted(_) | Event::RoomUpdated { .. } | Event::RoomDeleted => Manner::Always,
     }
 }
 

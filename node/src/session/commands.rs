@@ -1,14 +1,14 @@
-//! From a packet to its answer.
+//! Carrying out what was understood.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::chat::Asker;
 use crate::clock;
-use crate::dialect::{Dialect, DialectId, Malformed, Request, Terms};
+use crate::dialect::envelope::RequestId;
+use crate::dialect::{DialectId, DialectSet, Request, Terms};
 use crate::domain::claims::Claims;
 use crate::domain::command::{Command, Draft, Since, Token};
 use crate::domain::id::{MessageId, RoomId};
@@ -18,107 +18,24 @@ use crate::domain::quota::Limit;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
-use crate::domain::room::RoomState;
+use crate::domain::room::{NewRoom, Reserved, RoomState};
 use crate::domain::topic::Topic;
-use crate::hub::AttachError;
-use crate::hub::outbox::{AckId, Outgoing};
-use crate::session::metrics::{self, Metrics};
+use crate::domain::view::{View, Wanted};
+use crate::hub::{AttachError, Attached, ROSTER_USERS_MAX};
 use crate::session::rooms::Pull;
 use crate::session::{Session, limits};
-
-/// What a client whose inbox is full should wait.
-const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a status waits for its user to be known to Redis.
 const REGISTRATION_MAX: Duration = Duration::from_secs(3);
 
 impl Session {
-    /// Carries out one event and answers it.
-    pub(super) async fn event(&mut self, packet: &str, ack: Option<AckId>) {
-        let started = Instant::now();
-        let (dialect, event, result) =
-            match self.parts.dialects.decode(&self.peer.namespace, packet) {
-                Ok(request) => {
-                    let (dialect, event) = (request.dialect, Arc::clone(&request.event));
-                    self.stand(dialect).await;
-                    let result = self.limited(request).await;
-                    self.keep_changes().await;
-                    (dialect, Some(event), result)
-                }
-                Err(Malformed { dialect, event, refusal }) => {
-                    let dialect = dialect.unwrap_or(self.dialect);
-                    let limit = self.take_event(dialect);
-                    (dialect, event, Err(limit.err().unwrap_or(refusal)))
-                }
-            };
-        let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
-        metrics::counted(&label, result.as_ref().err(), started.elapsed());
-        let parts = Arc::clone(&self.parts);
-        let dialect = parts.dialects.get(dialect);
-        match result {
-            Ok(reply) => self.answer(dialect, &label, &reply, ack),
-            Err(refusal) => self.refuse(dialect, event.as_deref(), &refusal, ack),
-        }
-    }
-
-    /// Carries out what the CONNECT asked for. Its refusal is an event: the connection lives.
-    pub(super) async fn greet(&mut self, greeting: Request) {
-        let started = Instant::now();
-        let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
-        let result = self.limited(greeting).await;
-        metrics::counted(&event, result.as_ref().err(), started.elapsed());
-        let parts = Arc::clone(&self.parts);
-        let dialect = parts.dialects.get(dialect);
-        match result {
-            Ok(reply) => self.answer(dialect, &event, &reply, None),
-            Err(refusal) => self.refuse(dialect, Some(&event), &refusal, None),
-        }
-    }
-
-    /// An event that found the inbox full was not kept; its client is told so.
-    pub(super) fn overflowed(&self, ack: Option<AckId>) {
-        let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
-        let label = Arc::from(Metrics::OTHER);
-        metrics::counted(&label, Some(&refusal), Duration::ZERO);
-        self.refuse(self.parts.dialects.get(self.dialect), None, &refusal, ack);
-    }
-
-    fn answer(&self, dialect: &Dialect, event: &str, reply: &Reply, ack: Option<AckId>) {
-        let answer = dialect.reply(event, reply);
-        if let Some(id) = ack {
-            self.push(Outgoing::Ack { id, payload: answer.ack });
-        }
-        for frame in answer.events {
-            self.push(Outgoing::Event(frame));
-        }
-    }
-
-    /// A refusal goes to the acknowledgement if there is one, else it is an event; never both.
-    pub(super) fn refuse(
-        &self,
-        dialect: &Dialect,
-        event: Option<&str>,
-        refusal: &Refusal,
-        ack: Option<AckId>,
-    ) {
-        let outgoing = match ack {
-            Some(id) => Outgoing::Ack { id, payload: dialect.refusal_ack(refusal) },
-            None => Outgoing::Event(dialect.refusal_event(event, refusal)),
-        };
-        self.push(outgoing);
-    }
-
-    fn take_event(&mut self, dialect: DialectId) -> Result<(), Refusal> {
-        let rates = self.parts.dialects.get(dialect).rates();
-        self.buckets.take_event(&self.parts.config, rates)
-    }
-
-    async fn limited(&mut self, request: Request) -> Result<Reply, Refusal> {
+    pub(super) async fn limited(&mut self, request: Request) -> Result<Reply, Refusal> {
         match &request.command {
             Command::Join { .. } | Command::Leave { .. } => {
                 self.buckets.take_join(&self.parts.config)?;
             }
-            Command::Send(_)
+            Command::CreateRoom { .. }
+            | Command::Send(_)
             | Command::Close { .. }
             | Command::History { .. }
             | Command::Users { .. }
@@ -128,6 +45,7 @@ impl Session {
             | Command::Appear
             | Command::Vanish
             | Command::Renew
+            | Command::Stats
             | Command::ListUsers
             | Command::Disconnect { .. }
             | Command::Authenticate { .. } => self.take_event(request.dialect)?,
@@ -136,9 +54,9 @@ impl Session {
     }
 
     async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
-        let Request { dialect, event: _, terms, claims, command } = request;
+        let Request { dialect, event: _, terms, request, claims, command } = request;
         let (actor, command) = match (&self.identity, command) {
-            (_, Command::Authenticate { token }) => return self.authenticate(&token, &claims),
+            (_, Command::Authenticate { token }) => return self.authenticate(&token, claims),
             (None, _) => return Err(Refusal::AuthRequired),
             (Some(identity), command) => {
                 claims.check(&identity.actor.participant)?;
@@ -153,11 +71,17 @@ impl Session {
         }
         match command {
             Command::Join { room, since } => self.join((dialect, terms), &actor, room, since).await,
+            Command::CreateRoom { name, description, visibility } => {
+                let mut new = NewRoom::plain(visibility);
+                new.room.name = Some(name);
+                new.room.description = description;
+                self.parts.chat.create_room(self.asker(&actor, None), new).await
+            }
             Command::Leave { room } => self.leave_room(&actor, room).await,
-            Command::Send(draft) => self.send(dialect, &actor, draft).await,
+            Command::Send(draft) => self.send(dialect, &actor, draft, request).await,
             Command::Close { room, reason } => self.close(&actor, room, reason).await,
-            Command::History { room, limit, offset } => {
-                self.parts.chat.history(room, limit, offset).await
+            Command::History { room, limit, offset, before } => {
+                self.parts.chat.history(room, (limit, offset), before).await
             }
             Command::Users { room } => self.parts.chat.users(&actor, room).await,
             Command::MarkRead { message } => self.mark_read(&actor, message),
@@ -167,8 +91,11 @@ impl Session {
             Command::Vanish => self.vanish(dialect, &actor).await,
             Command::Renew => {
                 let limit = self.status_limit(dialect);
-                self.parts.chat.renew(self.asker(&actor, limit)).await
+                let reply = self.parts.chat.renew(self.asker(&actor, limit)).await?;
+                self.parts.hub.directory().saw(actor.id());
+                Ok(reply)
             }
+            Command::Stats => self.watch_stats(dialect, &actor).await,
             Command::ListUsers => self.list_users(dialect, &actor).await,
             Command::Disconnect { user } => self.parts.chat.disconnect(&actor, user).await,
             Command::Authenticate { .. } => Err(Refusal::AuthRequired), // answered above
@@ -203,11 +130,12 @@ impl Session {
     pub(super) fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
         // Only who is limited needs to know whether the user is elsewhere too.
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
-        Asker { actor, conn: self.peer.conn, is_spread, limit }
+        Asker { actor, conn: self.peer.conn, is_spread, limit, request: None }
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.
-    fn authenticate(&mut self, token: &Token, claims: &Claims) -> Result<Reply, Refusal> {
+    /// The token's name stands above the one beside it.
+    fn authenticate(&mut self, token: &Token, mut claims: Claims) -> Result<Reply, Refusal> {
         let verified = self.parts.auth.verify(token, clock::now());
         let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
         let known = self.identity.as_ref().map(|it| &it.actor.participant);
@@ -215,9 +143,10 @@ impl Session {
         if known.is_some_and(|it| it.id != user.id) {
             return Err(Refusal::AccessDenied);
         }
+        let name = claims.name.take();
         claims.check(user)?;
         user.name_if_unnamed(known.map(|it| &*it.name));
-        user.name_if_unnamed(claims.name.as_deref());
+        user.name_if_unnamed(name.as_deref());
         let user = user.clone();
         self.guard.extend(identity.expires_at);
         let is_first = self.identity.replace(identity).is_none();
@@ -240,42 +169,57 @@ impl Session {
             let reason = format!("at most {rooms_max} rooms a connection");
             return Err(Refusal::invalid(reason));
         }
-        if room == RoomId::lobby() {
+        if let Some(Reserved::Lobby | Reserved::Newsroom) = Reserved::of(&room) {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
         let (since, goes_on) = self.rooms.goes_on(&room, dialect, since);
-        let state = self.parts.chat.admit(actor, &room).await?;
-        if terms.needs_open && state == RoomState::Closed {
+        let admitted = self.parts.chat.admit(actor, &room).await?;
+        if terms.needs_open && admitted.state == RoomState::Closed {
             return Err(Refusal::RoomClosed);
         }
         let topic = Topic::Room(room.clone());
-        let Some(listener) = self.rooms.listener(dialect, &self.peer.outbox) else {
+        let heard_in = DialectSet::of(dialect);
+        let Some(listener) = self.rooms.listener(heard_in, &self.peer.outbox) else {
             return Err(Refusal::AuthRequired);
         };
-        match self.parts.hub.attach(&topic, listener, since).await {
-            Ok(attached) => {
-                if terms.leaves_others {
-                    for other in self.rooms.others(&room, dialect) {
-                        self.leave_room(actor, other).await?;
-                    }
-                }
-                self.rooms.enter(&room, dialect, since, attached);
-                Ok(Reply::Joined {
-                    room,
-                    position: attached.position,
-                    resumed: attached.resumed || goes_on,
-                    missed: attached.missed,
-                    members: attached.members,
-                })
-            }
-            Err(AttachError::NoSuchRoom) => Err(Refusal::RoomNotFound),
-            Err(AttachError::Ending) => Err(Refusal::Unavailable(Outcome::Refused)),
-            Err(AttachError::Failed(error)) => {
-                tracing::debug!(%error, "a room could not be joined");
-                Err(Refusal::Unavailable(Outcome::Refused))
+        let attached = self.parts.hub.attach(&topic, listener, since).await.map_err(refused)?;
+        let view = self.view(terms.wanted, actor, &room, &attached).await?;
+        if terms.leaves_others {
+            for other in self.rooms.others(&room, dialect) {
+                self.leave_room(actor, other).await?;
             }
         }
+        self.rooms.enter(&room, dialect, since, attached);
+        let members = self.members(actor, &room, attached.members).await;
+        let Attached { position, resumed, missed, members: _ } = attached;
+        let (room, resumed) = (admitted.card, resumed || goes_on);
+        Ok(Reply::Joined { room, position, resumed, missed, members, view })
+    }
+
+    /// What the joiner of a room is shown. What it missed since a place of its own follows as
+    /// events, so the messages are not shown then.
+    async fn view(
+        &self,
+        wanted: Wanted,
+        actor: &Actor,
+        room: &RoomId,
+        attached: &Attached,
+    ) -> Result<View, Refusal> {
+        let wanted = Wanted { messages: wanted.messages && !attached.resumed, ..wanted };
+        let view = self.parts.chat.view(actor, room, attached.position, wanted).await;
+        if view.is_err() && !self.rooms.has(room) {
+            self.parts.hub.detach(&Topic::Room(room.clone()), self.peer.conn).await;
+        }
+        view
+    }
+
+    /// How many users are in a room: of one so full that this node knows only a part, Redis says.
+    async fn members(&self, actor: &Actor, room: &RoomId, known: u64) -> u64 {
+        if known < ROSTER_USERS_MAX as u64 {
+            return known;
+        }
+        self.parts.chat.count(actor, room).await.unwrap_or(known)
     }
 
     /// Some dialects ask for no more than the right to join.
@@ -288,7 +232,7 @@ impl Session {
         match (self.rooms.has(room), needs_join) {
             (true, _) => Ok(()),
             (false, true) => Err(Refusal::NotAMember),
-            (false, false) => self.parts.chat.admit(actor, room).await.map(|_state| ()),
+            (false, false) => self.parts.chat.admit(actor, room).await.map(|_admitted| ()),
         }
     }
 
@@ -306,10 +250,14 @@ impl Session {
         dialect: DialectId,
         actor: &Actor,
         draft: Draft,
+        request: Option<RequestId>,
     ) -> Result<Reply, Refusal> {
         let rates = self.parts.dialects.get(dialect).rates();
         let asker = self.asker(actor, limits::messages(&self.parts.config, rates));
-        self.parts.chat.send(asker, draft).await
+        // Only who can recognise a repeat hears which request its own message came from.
+        let request = request.filter(|_| draft.client_message_id.is_some());
+        let request = request.as_ref().map(RequestId::as_json);
+        self.parts.chat.send(Asker { request, ..asker }, draft).await
     }
 
     async fn close(
@@ -346,6 +294,18 @@ impl Session {
         for room in self.rooms.typing() {
             let asker = self.asker(&identity.actor, None);
             self.parts.chat.tell_typing(asker, &room, false);
+        }
+    }
+}
+
+/// Why a room could not be joined.
+fn refused(error: AttachError) -> Refusal {
+    match error {
+        AttachError::NoSuchRoom => Refusal::RoomNotFound,
+        AttachError::Ending => Refusal::Unavailable(Outcome::Refused),
+        AttachError::Failed(error) => {
+            tracing::debug!(%error, "a room could not be joined");
+            Refusal::Unavailable(Outcome::Refused)
         }
     }
 }

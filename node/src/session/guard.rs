@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
-use crate::dialect::{DialectId, Dialects};
+use crate::dialect::{DialectId, DialectSet, Dialects};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
@@ -28,17 +28,29 @@ pub(super) struct Guard {
     outbox: Outbox,
     opened: Instant,
     expires_at: watch::Sender<Option<Timestamp>>,
+    /// In whose words the connection is told of itself.
+    dialects: watch::Sender<DialectSet>,
 }
 
 impl Guard {
     /// A guard over a connection whose token ends at `expires_at`; `None`: it has no token yet.
-    pub(super) fn new(outbox: Outbox, expires_at: Option<Timestamp>) -> Self {
-        Self { outbox, opened: Instant::now(), expires_at: watch::Sender::new(expires_at) }
+    pub(super) fn new(outbox: Outbox, expires_at: Option<Timestamp>, dialect: DialectId) -> Self {
+        Self {
+            outbox,
+            opened: Instant::now(),
+            expires_at: watch::Sender::new(expires_at),
+            dialects: watch::Sender::new(DialectSet::of(dialect)),
+        }
     }
 
     /// The connection has shown a token with this end.
     pub(super) fn extend(&self, expires_at: Timestamp) {
         self.expires_at.send_replace(Some(expires_at));
+    }
+
+    /// The connection is told of itself in these dialects from now on.
+    pub(super) fn speak(&self, dialects: DialectSet) {
+        self.dialects.send_replace(dialects);
     }
 
     /// Resolves with the reason when the connection has to end.
@@ -75,7 +87,7 @@ impl Guard {
                     if left <= WARNING && warned_for != Some(expires_at) {
                         warned_for = Some(expires_at);
                         let notice = Notice::TokenExpiring { expires_at };
-                        if let Some(spoken) = dialects.get(dialect).encode(&notice) {
+                        for spoken in dialects.encode(*self.dialects.borrow(), &notice) {
                             self.outbox.push(Outgoing::Event(spoken.frame)).ok();
                         }
                     }

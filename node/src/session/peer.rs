@@ -4,12 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::auth::Identity;
+use crate::dialect::Venue;
+use crate::dialect::envelope::RequestId;
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
 use crate::domain::recovery::{Offset, Pid};
+use crate::domain::refusal::Refusal;
 use crate::hub::outbox::{AckId, Outbox};
 use crate::hub::queue::Reader;
 use crate::secret::Secret;
@@ -18,21 +21,31 @@ use crate::session::trail::Trail;
 /// Events that may wait for their turn; the next one is refused as too frequent.
 pub const INBOX_EVENTS_MAX: usize = 256;
 
-/// One event as it came: the text of the JSON array `["name", …arguments]`, not yet checked.
+/// Room of the node for a large event, given back when it is dropped; ordinary ones hold none.
+pub type Held = Option<OwnedSemaphorePermit>;
+
+/// One event as it came: the text of the JSON array `["name", …arguments]`, or of an envelope,
+/// not yet checked.
 #[derive(Debug)]
 pub enum Inbound {
     /// An event.
     Event {
-        /// The packet's JSON array.
+        /// The packet's JSON.
         packet: Box<str>,
         /// Where the answer goes, if the client wants one.
         ack: Option<AckId>,
+        /// The room that it holds until it is carried out.
+        held: Held,
     },
-    /// An event that found the inbox nearly full: the gateway keeps the last places for these, and
-    /// beyond them closes the connection as a protocol violation.
-    Overflowed {
+    /// An event that is not taken: it found the inbox nearly full, or is too large. The gateway keeps
+    /// the last places for these, and beyond them closes the connection as a protocol violation.
+    Refused {
+        /// Why.
+        refusal: Refusal,
         /// Where the refusal goes, if the client wants one.
         ack: Option<AckId>,
+        /// The client's own id of what it asked, if it gave one.
+        request: Option<RequestId>,
     },
 }
 
@@ -67,15 +80,15 @@ impl Opening {
     }
 }
 
-/// One namespace of one connection.
+/// One namespace of one connection, or a connection of its own.
 #[derive(Debug)]
 pub struct Peer {
     /// Its number on this node.
     pub conn: ConnId,
     /// The client's own Socket.IO id. It goes to its owner alone: it opens a polling session.
     pub socket: String,
-    /// The namespace, with its slash.
-    pub namespace: Arc<str>,
+    /// Where it connected.
+    pub venue: Venue,
     /// The transport's name in metrics.
     pub transport: &'static str,
     /// Where the client is, behind trusted proxies.

@@ -1,5 +1,6 @@
 //! Between commands: what the rooms of a client that catches up have for it, page by page.
 
+use crate::dialect::DialectSet;
 use crate::domain::id::RoomId;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
@@ -7,6 +8,7 @@ use crate::domain::topic::Topic;
 use crate::hub::outbox::Outgoing;
 use crate::hub::{AttachError, Progress};
 use crate::session::Session;
+use crate::session::packets::Asking;
 use crate::session::rooms::Pull;
 use crate::session::rooms::restored::Restored;
 
@@ -49,7 +51,7 @@ impl Session {
         topic: &Topic,
         Restored { room, dialect, place }: Restored,
     ) -> Result<Progress, AttachError> {
-        let Some(listener) = self.rooms.listener(dialect, &self.peer.outbox) else {
+        let Some(listener) = self.rooms.listener(DialectSet::of(dialect), &self.peer.outbox) else {
             return Ok(Progress::Gone);
         };
         let attached = self.parts.hub.attach(topic, listener, Some(place)).await?;
@@ -67,7 +69,7 @@ impl Session {
     async fn pull_again(&mut self, room: &RoomId, topic: &Topic) -> Progress {
         let Some(identity) = &self.identity else { return Progress::Gone };
         match self.parts.chat.admit(&identity.actor, room).await {
-            Ok(_state) => self.parts.hub.next(topic, self.peer.conn).await,
+            Ok(_admitted) => self.parts.hub.next(topic, self.peer.conn).await,
             Err(Refusal::Unavailable(_)) => Progress::Later,
             Err(refusal) => {
                 self.put_out(room.clone(), &refusal).await;
@@ -77,8 +79,8 @@ impl Session {
     }
 
     pub(super) async fn pull_user(&mut self, topic: &Topic) -> Progress {
-        let dialect = self.rooms.user_dialect(topic);
-        let Some(listener) = dialect.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
+        let dialects = self.rooms.user_dialects(topic);
+        let Some(listener) = dialects.and_then(|it| self.rooms.listener(it, &self.peer.outbox))
         else {
             return Progress::Gone;
         };
@@ -98,6 +100,6 @@ impl Session {
         let dialect = self.rooms.dialect_of(&room).unwrap_or(self.dialect);
         self.rooms.exit(&room);
         self.parts.hub.detach(&Topic::Room(room), self.peer.conn).await;
-        self.refuse(self.parts.dialects.get(dialect), None, refusal, None);
+        self.refuse(self.parts.dialects.get(dialect), None, refusal, &Asking::default());
     }
 }

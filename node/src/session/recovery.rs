@@ -105,7 +105,7 @@ impl Session {
         Returning { pid, offset }: Returning,
     ) -> Result<bool, StoreError> {
         match self.take_over(recovery, pid).await? {
-            Some(kept) if *kept.namespace == *self.peer.namespace => {
+            Some(kept) if *kept.namespace == **self.peer.venue.name() => {
                 self.take_rooms(&kept, offset).await?;
                 Ok(true)
             }
@@ -152,8 +152,12 @@ impl Session {
             if let Some(dialect) = dialect.filter(|it| parts.dialects.speaks(*it, &kept.namespace))
             {
                 self.rooms.restore(room, dialect, place);
+                self.used.insert(dialect);
             }
         }
+        // What it used there it goes on using: it says nothing by which that could be seen.
+        self.guard.speak(self.dialects());
+        self.rooms.speak(self.dialects());
         self.rooms.list(kept.is_listed);
         Ok(())
     }
@@ -198,7 +202,7 @@ impl Session {
 
     fn kept(&self) -> Kept {
         let (rooms, is_listed) = self.rooms.kept(&self.parts.dialects);
-        let namespace = self.peer.namespace.as_ref().to_owned();
+        let namespace = self.peer.venue.name().as_ref().to_owned();
         Kept { namespace, rooms, is_listed, written: None }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::dialect::DialectId;
+use crate::dialect::{DialectId, DialectSet};
 use crate::domain::id::{ConnId, MessageId, RoomId};
 use crate::domain::position::Position;
 use crate::domain::role::Participant;
@@ -75,7 +75,9 @@ pub(super) struct Rooms {
     is_counted: bool,
     /// The user is listed as online through this connection.
     is_listed: bool,
-    user_topic: Option<(Topic, DialectId)>,
+    user_topic: Option<(Topic, DialectSet)>,
+    /// The dialect that tells the lists of its rooms' users, once they are asked for.
+    lists: Option<DialectId>,
     joined: BTreeMap<RoomId, Joined>,
     /// Topics that have something for this connection, in the order in which they may be asked.
     pulls: VecDeque<Pull>,
@@ -95,6 +97,7 @@ impl Rooms {
             is_counted: false,
             is_listed: false,
             user_topic: None,
+            lists: None,
             joined,
             pulls: VecDeque::new(),
             trail: None,
@@ -109,11 +112,26 @@ impl Rooms {
 
     /// The connection's user is known. Once the user's own topic is heard, the user counts as
     /// connected: what Redis then tells about the user is heard here.
-    pub(super) fn connect(&mut self, user: &Participant, dialect: DialectId) {
+    pub(super) fn connect(&mut self, user: &Participant, dialects: DialectSet) {
         let topic = Topic::User(user.id.clone());
         self.user = Some(user.clone());
         self.pull_later(topic.clone(), Duration::ZERO, true);
-        self.user_topic = Some((topic, dialect));
+        self.user_topic = Some((topic, dialects));
+    }
+
+    /// The user's own topic is heard in these dialects from now on. Answers it.
+    pub(super) fn speak(&mut self, dialects: DialectSet) -> Option<Topic> {
+        let (topic, heard_in) = self.user_topic.as_mut()?;
+        *heard_in = dialects;
+        Some(topic.clone())
+    }
+
+    /// The lists of its rooms' users are told in this dialect from now on, also of rooms that are
+    /// joined later. Answers the rooms that it is in already.
+    pub(super) fn want_lists(&mut self, dialect: DialectId) -> Vec<RoomId> {
+        self.lists = Some(dialect);
+        let joined = self.joined.iter().filter(|(_, it)| it.is_seated && it.dialect == dialect);
+        joined.map(|(room, _)| room.clone()).collect()
     }
 
     /// The user's own topic is heard.
@@ -125,18 +143,20 @@ impl Rooms {
     }
 
     /// The listener of a topic of this connection.
-    pub(super) fn listener(&self, dialect: DialectId, outbox: &Outbox) -> Option<Listener> {
+    pub(super) fn listener(&self, dialects: DialectSet, outbox: &Outbox) -> Option<Listener> {
         let user = self.user.as_ref()?.id.clone();
-        Some(Listener { conn: self.conn, user, dialect, outbox: outbox.clone() })
+        let is_listing = self.lists.is_some_and(|it| dialects.contains(it));
+        Some(Listener { conn: self.conn, user, dialects, is_listing, outbox: outbox.clone() })
     }
 
-    /// The dialect of the user's own topic, if `topic` is it.
-    pub(super) fn user_dialect(&self, topic: &Topic) -> Option<DialectId> {
-        self.user_topic.as_ref().filter(|(it, _)| it == topic).map(|(_, dialect)| *dialect)
+    /// The dialects of the user's own topic, if `topic` is it.
+    pub(super) fn user_dialects(&self, topic: &Topic) -> Option<DialectSet> {
+        self.user_topic.as_ref().filter(|(it, _)| it == topic).map(|(_, dialects)| *dialects)
     }
 
+    /// How many rooms the connection has joined.
     pub(super) fn len(&self) -> usize {
-        self.joined.len()
+        self.joined.values().filter(|it| it.is_seated).count()
     }
 
     pub(super) fn has(&self, room: &RoomId) -> bool {

@@ -2,13 +2,14 @@
 
 use tracing::debug;
 
-use crate::dialect::DialectId;
+use crate::dialect::{DialectId, DialectSet};
 use crate::domain::id::RoomId;
 use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Actor, Side};
 use crate::domain::topic::Topic;
+use crate::hub::Change;
 use crate::session::Session;
 
 /// Departments of one agent whose rooms are heard.
@@ -19,12 +20,20 @@ impl Session {
     /// fails is tried again with the next event.
     pub(super) async fn stand(&mut self, dialect: DialectId) {
         let Some(identity) = &self.identity else { return };
-        if self.is_standing || !self.parts.dialects.get(dialect).has_standing_rooms() {
+        let spoken = self.parts.dialects.get(dialect);
+        if self.is_standing || !(spoken.has_standing_rooms() || spoken.tells_news()) {
             return;
+        }
+        let mut rooms = Vec::new();
+        if spoken.tells_news() {
+            rooms.push(RoomId::newsroom());
+        }
+        if spoken.has_standing_rooms() {
+            rooms.extend(standing_rooms(&identity.actor));
         }
         let actor = identity.actor.clone();
         self.is_standing = true;
-        for room in standing_rooms(&actor) {
+        for room in rooms {
             if let Err(refusal) = self.hear(dialect, &actor, &room).await {
                 debug!(room.id = %room, %refusal, "a standing room is not heard");
                 self.is_standing = false;
@@ -42,7 +51,7 @@ impl Session {
             return Ok(());
         }
         self.parts.chat.admit(actor, room).await?;
-        let listener = self.rooms.listener(dialect, &self.peer.outbox);
+        let listener = self.rooms.listener(DialectSet::of(dialect), &self.peer.outbox);
         let listener = listener.ok_or(Refusal::AuthRequired)?;
         let attached = self.parts.hub.attach(&Topic::Room(room.clone()), listener, None).await;
         let attached = attached.map_err(|_error| Refusal::Unavailable(Outcome::Refused))?;
@@ -58,6 +67,7 @@ impl Session {
     ) -> Result<Reply, Refusal> {
         self.set_status(dialect, actor, Status::Online).await?;
         self.rooms.list(true);
+        self.parts.hub.directory().saw(actor.id());
         self.list_users(dialect, actor).await
     }
 
@@ -72,21 +82,27 @@ impl Session {
         Ok(reply)
     }
 
-    /// Agents see all who are listed, from now on with each change; clients those with whom they
-    /// are in a room.
+    /// Agents see all who are listed, clients those with whom they are in a room; both from now on
+    /// with each change.
     pub(super) async fn list_users(
         &mut self,
         dialect: DialectId,
         actor: &Actor,
     ) -> Result<Reply, Refusal> {
-        let rooms = match actor.participant.role.side() {
+        match actor.participant.role.side() {
             Side::Agent => {
                 self.hear(dialect, actor, &RoomId::lobby()).await?;
-                vec![RoomId::lobby()]
+                self.parts.chat.online(actor).await
             }
-            Side::Client => self.rooms.seats(),
-        };
-        self.parts.chat.online(actor, &rooms).await
+            Side::Client => {
+                let rooms = self.rooms.want_lists(dialect);
+                for room in &rooms {
+                    let topic = Topic::Room(room.clone());
+                    self.parts.hub.change(&topic, self.peer.conn, Change::Lists).await;
+                }
+                self.parts.chat.online_in(actor, &rooms).await
+            }
+        }
     }
 }
 

@@ -132,6 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::attachment::{Attachment, BlobId};
     use crate::domain::id::{ClientMessageId, ConnId, MessageId, NodeLife};
     use crate::domain::message::Message;
     use crate::domain::presence::Status;
@@ -143,11 +144,28 @@ mod tests {
 
     fn posted(text: &str) -> Event {
         Event::MessagePosted(Message {
-            sender: Participant { id: id("alice"), name: "Alice".to_owned(), role: Role::Agent },
+            sender: Participant {
+                id: id("alice"),
+                name: "Alice".to_owned(),
+                role: Role::Agent,
+                full_name: None,
+            },
             text: text.to_owned(),
             kind: "text".to_owned(),
             client_message_id: Some(ClientMessageId::parse("c-1").unwrap()),
+            attachments: Vec::new(),
         })
+    }
+
+    fn with_a_file() -> Event {
+        let Event::MessagePosted(mut message) = posted("") else { unreachable!() };
+        message.attachments.push(Attachment {
+            id: BlobId::parse("67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap(),
+            name: "a.pdf".to_owned(),
+            media_type: "application/pdf".to_owned(),
+            size: 300,
+        });
+        Event::MessagePosted(message)
     }
 
     fn origin() -> Origin {
@@ -189,6 +207,10 @@ mod tests {
                 r#"\x82\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa5event\x81\xadMessagePosted\x84\xa6sender\x83\xa2id\xa5alice\xa4name\xa5Alice\xa4role\xa5agent\xa4text\xa2hi\xa4kind\xa4text\xb1client_message_id\xa3c-1"#,
             ),
             (
+                with_a_file(),
+                r#"\x82\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa5event\x81\xadMessagePosted\x85\xa6sender\x83\xa2id\xa5alice\xa4name\xa5Alice\xa4role\xa5agent\xa4text\xa0\xa4kind\xa4text\xb1client_message_id\xa3c-1\xabattachments\x91\x84\xa2id\xc4\x10g\xe5PD\x10\xb1Bo\x92G\xbbh\x0e_\xe0\xc8\xa4name\xa5a.pdf\xaamedia_type\xafapplication/pdf\xa4size\xcd\x01,"#,
+            ),
+            (
                 Event::RoomUpdated { metadata: "{}".to_owned() },
                 r#"\x82\xa6origin\xc0\xa5event\x81\xabRoomUpdated\x81\xa8metadata\xa2{}"#,
             ),
@@ -202,12 +224,22 @@ mod tests {
             let body = encode_body(origin.as_ref(), &event).unwrap();
             assert_eq!(body.escape_ascii().to_string(), bytes);
         }
-        let user = Participant { id: id("bob"), name: "Bob".to_owned(), role: Role::User };
+        let user = Participant {
+            id: id("bob"),
+            name: "Bob".to_owned(),
+            role: Role::User,
+            full_name: None,
+        };
         let messages = vec![MessageId::new(&room(), Position::new(1, 2))];
         for (signal, bytes) in [
             (
-                Signal::Typing { user: user.clone(), origin: origin(), active: true },
-                r#"\x81\xa6Typing\x83\xa4user\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\xa6origin\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1\xa6active\xc3"#,
+                Signal::Typing { typists: vec![(user.clone(), origin())] },
+                r#"\x81\xa6Typing\x81\xa7typists\x91\x92\x83\xa2id\xa3bob\xa4name\xa3Bob\xa4role\xa4user\x83\xa4node\x82\xa5index\x03\xabincarnation\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\xa4conn\t\xa7request\xa3r-1"#,
+            ),
+            (Signal::Stopped { user: id("bob") }, r#"\x81\xa7Stopped\x81\xa4user\xa3bob"#),
+            (
+                Signal::Raised { room: room(), at: Timestamp(5) },
+                r#"\x81\xa6Raised\x82\xa4room\xa6conv-1\xa2at\x05"#,
             ),
             (
                 Signal::Entered { user },
@@ -283,8 +315,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_was_written_is_read_again(text in ".{0,200}", with_origin: bool) {
-            let (origin, event) = (with_origin.then(origin), posted(&text));
+        fn whatever_was_written_is_read_again(text in ".{0,200}", of_file: bool, of_origin: bool) {
+            let event = if of_file { with_a_file() } else { posted(&text) };
+            let origin = of_origin.then(origin);
             let body = encode_body(origin.as_ref(), &event).unwrap();
             let entry = decode_record(&room(), &record(1, &body)).unwrap();
             prop_assert_eq!((entry.origin.clone(), entry.event.clone()), (origin, event));

@@ -102,7 +102,7 @@ impl Keys {
         format!("{}{index}", self.inbox_prefix())
     }
 
-    /// HASH: epoch, seq, nth, generation, interested nodes, state, visibility.
+    /// HASH: epoch, seq, nth, generation, interested nodes, and the room's record.
     pub(crate) fn meta(&self, room: &RoomId) -> String {
         self.of_room(room, "m")
     }
@@ -133,6 +133,37 @@ impl Keys {
     /// HASH: user → until when nothing is taken from the user.
     pub(crate) fn bars(&self, room: &RoomId) -> String {
         self.of_room(room, "bar")
+    }
+
+    /// HASH: user → what the user is to the room.
+    pub(crate) fn members(&self, room: &RoomId) -> String {
+        self.of_room(room, "members")
+    }
+
+    /// ZSET: rooms of a partition that were made, in the order of their ids.
+    pub(crate) fn rooms(&self, partition: Partition) -> String {
+        format!("{}:{partition}:rooms", self.prefix)
+    }
+
+    /// SET: rooms of a partition that are open and have a user in them.
+    pub(crate) fn active_rooms(&self, partition: Partition) -> String {
+        format!("{}:{partition}:active", self.prefix)
+    }
+
+    /// STRING: how many users of a partition are not seen as offline.
+    pub(crate) fn online_count(&self, partition: Partition) -> String {
+        format!("{}:{partition}:online", self.prefix)
+    }
+
+    /// ZSET: who is listed as online, by when they were seen last. Only the lobby's partition has
+    /// one.
+    pub(crate) fn listed(&self, partition: Partition) -> String {
+        format!("{}:{partition}:listed", self.prefix)
+    }
+
+    /// STRING: there while a room's news was told within the last second.
+    pub(crate) fn news(&self, room: &RoomId) -> String {
+        self.of_room(room, "news")
     }
 
     /// SET: what a life has entered in a partition, to reap.
@@ -287,6 +318,12 @@ mod tests {
                 (keys.marks(&room), "HASH"),
                 (keys.roster(&room), "HASH"),
                 (keys.bars(&room), "HASH"),
+                (keys.members(&room), "HASH"),
+                (keys.rooms(of_room), "ZSET"),
+                (keys.active_rooms(of_room), "SET"),
+                (keys.online_count(of_user), "STRING"),
+                (keys.listed(of_room), "ZSET"),
+                (keys.news(&room), "STRING"),
                 (keys.life_rooms(of_room, life), "SET"),
                 (keys.life_users(of_user, life), "SET"),
                 (bucket.clone(), "HASH"),

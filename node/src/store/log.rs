@@ -57,7 +57,14 @@ impl Store {
     /// # Errors
     /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let ended = match &append.event {
+            Event::RoomClosed { .. } | Event::RoomDeleted => Some(append.room.clone()),
+            Event::MessagePosted(_) | Event::RoomUpdated { .. } => None,
+        };
         let result = self.enqueue(append).await;
+        if let (Ok(_), Some(room)) = (&result, ended) {
+            self.rest(&room).await;
+        }
         let metrics = &self.shard.metrics;
         match &result {
             Ok(appended) if appended.duplicate => metrics.duplicate.increment(1),
@@ -180,16 +187,17 @@ impl Store {
     }
 
     /// A page of a room's messages without other events, oldest first: at most `limit`, and about
-    /// a mebibyte, after passing over the `offset` newest. Beside it the number of messages that
-    /// the room has had, also of those that are no longer kept.
+    /// a mebibyte, after passing over the `offset` newest of all or of those up to and with
+    /// `up_to`. Beside it the number of messages that the room has had, also of those that are no
+    /// longer kept.
     ///
     /// # Errors
     /// As [`Self::history`].
     pub async fn messages(
         &self,
         room: &RoomId,
-        limit: u32,
-        offset: u64,
+        (limit, offset): (u32, u64),
+        up_to: Option<Position>,
     ) -> Result<(u64, Vec<SharedEntry>), StoreError> {
         let mut input = Input::default();
         input.key(self.shard.keys.meta(room));
@@ -197,6 +205,10 @@ impl Store {
         input.number(offset);
         input.number(u64::from(limit));
         input.number(self.shard.kept_s());
+        if let Some(up_to) = up_to {
+            input.number(up_to.epoch.0);
+            input.number(up_to.seq.0);
+        }
         let (total, found): (u64, Vec<ByteBuf>) =
             MESSAGES.call(&self.shard.client, &input, PATIENCE).await?;
         let mut entries = decode_all(room, &found)?;

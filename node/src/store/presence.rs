@@ -150,6 +150,17 @@ impl Store {
         participants(&stored)
     }
 
+    /// How many users are in a room now, on any node, if `user` is, too.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn count_with(&self, room: &RoomId, user: &UserId) -> Result<u64, StoreError> {
+        let (client, roster) = (&self.shard.client, self.shard.keys.roster(room));
+        let count: u64 = client.hlen(&roster).await.map_err(Failure::from)?;
+        let is_in: bool = client.hexists(&roster, user.as_str()).await.map_err(Failure::from)?;
+        Ok(count + u64::from(!is_in))
+    }
+
     /// Whether the user has a connection, whatever the user is seen as.
     ///
     /// # Errors
@@ -200,6 +211,7 @@ impl Shard {
     async fn set_status(&self, user: &UserId, status: Status) -> Result<(), StoreError> {
         let fill = |_, input: &mut Input| {
             input.key(self.keys.user_bucket(user));
+            input.key(self.keys.online_count(Partition::of_user(user)));
             input.text(user.as_str());
             input.text(status.as_str());
         };
@@ -246,10 +258,14 @@ impl Shard {
             input.key(self.keys.user_interest(user));
             input.text(user.as_str());
         }
+        input.key(self.keys.online_count(of));
     }
 
     fn add_pairs(&self, of: Partition, life: NodeLife, pairs: &[&Pair], input: &mut Input) {
         input.key(self.keys.life_rooms(of, life));
+        input.key(self.keys.active_rooms(of));
+        input.key(self.keys.rooms(of));
+        input.key(self.keys.listed(of));
         for pair in pairs {
             input.key(self.keys.roster(&pair.room));
             input.key(self.keys.meta(&pair.room));

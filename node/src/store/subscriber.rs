@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::domain::id::NodeLife;
+use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::store::client::COMMAND_TIMEOUT;
 use crate::store::codec::{Frame, decode_frame};
@@ -158,11 +159,12 @@ impl Subscriber {
         for arrival in arrivals {
             let hash = match &arrival {
                 Arrival::Entry(entry) => Topic::Room(entry.room.clone()).hash64(),
-                Arrival::Signal(topic, _) => topic.hash64(),
-                Arrival::Presence(_) => {
+                // Each keeper has some of the users whom news and presence concern.
+                Arrival::Presence(_) | Arrival::Signal(_, Signal::News(_)) => {
                     mails.iter_mut().for_each(|mail| mail.push(arrival.clone()));
                     continue;
                 }
+                Arrival::Signal(topic, _) => topic.hash64(),
             };
             let keeper = usize::try_from(hash % keepers.len().max(1) as u64).unwrap_or_default();
             if let Some(mail) = mails.get_mut(keeper) {

@@ -40,8 +40,9 @@ export class Window {
   }
 
   /** Opens it, signs in, and joins a room. */
-  static async joined(browser, url, user, room, options = {}) {
+  static async joined(browser, url, user, room, { dialect, ...options } = {}) {
     const window = await Window.open(browser, url, options);
+    if (dialect) await window.page.getByLabel("Dialect").selectOption(dialect);
     await window.signIn(token(user));
     await window.state(`Connected as ${user}`);
     await window.join(room);
@@ -71,7 +72,10 @@ export class Window {
     await this.page.keyboard.press("Enter");
   }
 
+  /** Goes into a room, out of the one that it may be in. */
   async join(room) {
+    const leave = this.page.getByRole("button", { name: "Leave" });
+    if (await leave.isVisible()) await leave.click();
     await this.page.getByLabel("Room", { exact: true }).fill(room);
     await this.page.keyboard.press("Enter");
     await this.page.getByRole("list", { name: "Online" }).getByText("(you)").waitFor();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parlance::dialect::Venue;
 use parlance::domain::close::CloseReason;
 use parlance::session::peer::Peer;
 use tokio::time::{Instant, timeout};
@@ -49,8 +50,11 @@ async fn a_polling_client_that_stops_polling_is_freed_within_five_seconds() {
 async fn say_goodbye(mut peer: Peer) {
     peer.inbox.next().await.unwrap();
     peer.outbox.push(event("bye", "1".to_owned())).unwrap();
-    let reason =
-        if &*peer.namespace == "/" { CloseReason::AuthTimeout } else { CloseReason::TokenExpired };
+    let reason = if peer.venue == Venue::Namespace("/".into()) {
+        CloseReason::AuthTimeout
+    } else {
+        CloseReason::TokenExpired
+    };
     peer.closing.send_replace(Some(reason));
     assert!(peer.inbox.next().await.is_none());
 }

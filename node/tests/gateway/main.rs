@@ -10,10 +10,12 @@
 
 mod admission;
 mod endings;
+mod envelopes;
 mod figures;
 mod handshake;
 mod official;
 mod order;
 mod raw;
 mod server;
+mod uploads;
 mod websocket;

@@ -101,7 +101,7 @@ async fn a_client_that_asks_faster_than_it_is_served_is_refused_and_then_closed(
 }
 
 #[tokio::test]
-async fn an_event_over_the_limit_ends_the_connection_before_it_is_read_whole() {
+async fn an_event_over_the_limit_is_not_taken() {
     for lane in LANES {
         let server =
             Server::start(|config| config.limits.message_bytes = 10_000.try_into().unwrap(), echo)
@@ -110,9 +110,14 @@ async fn an_event_over_the_limit_ends_the_connection_before_it_is_read_whole() {
         client.send(&format!(r#"42/conversation,["e","{}"]"#, "x".repeat(9000))).await;
         client.next().await.unwrap();
         assert!(client.next().await.unwrap().contains("xxx"));
-        client.send(&format!(r#"42/conversation,["e","{}"]"#, "x".repeat(20_000))).await;
-        let code = (lane == Lane::Lean).then_some(1009);
-        assert_eq!(client.close_code().await, code);
-        server.sessions(0, Duration::from_secs(2)).await;
+        client.send(&format!(r#"42/conversation,["e","{}"]"#, "x".repeat(100_000))).await;
+        match lane {
+            Lane::Lean => {
+                assert_eq!(client.close_code().await, Some(1009));
+                server.sessions(0, Duration::from_secs(2)).await;
+            }
+            // The engine puts packets together unseen: there it is refused once it is whole.
+            Lane::Engine => assert!(client.next().await.unwrap().contains("INVALID_DATA")),
+        }
     }
 }

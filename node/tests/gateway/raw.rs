@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// What serves a client: each scene with a WebSocket is played over both.
@@ -21,7 +22,7 @@ pub(crate) enum Lane {
 /// Both.
 pub(crate) const LANES: [Lane; 2] = [Lane::Lean, Lane::Engine];
 
-/// A Socket.IO client over a WebSocket, packet by packet.
+/// A client over a WebSocket, message by message.
 pub(crate) struct RawClient {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -46,6 +47,15 @@ impl RawClient {
                 client
             }
         }
+    }
+
+    /// Opens a WebSocket at `path`, with further header lines.
+    pub(crate) async fn at(address: &str, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        Self { socket: connect_async(request).await.unwrap().0 }
     }
 
     /// Opens a session and connects to `/conversation`.
@@ -98,6 +108,11 @@ impl RawClient {
         self.socket.get_mut().write_all(bytes).await.unwrap();
     }
 
+    /// Sends bytes to a server that may close while they come.
+    pub(crate) async fn try_send_bytes(&mut self, bytes: &[u8]) {
+        let _sent = self.socket.get_mut().write_all(bytes).await.is_ok();
+    }
+
     /// The close frame, or that there was none.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {
@@ -109,6 +124,25 @@ impl RawClient {
             }
         }
     }
+}
+
+/// A frame as a client writes it, with a mask of zeros.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
+        Ok(len @ ..126) => frame.push(0x80 | u8::try_from(len).unwrap()),
+        Ok(len) => {
+            frame.push(0x80 | 126);
+            frame.extend(len.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(0x80 | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
 }
 
 /// Sends bytes and reads until the server closes or says no more for a second.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use parlance::auth::{AuthFailure, Identity};
-use parlance::dialect::Frame;
+use parlance::dialect::{Frame, Venue};
 use parlance::domain::command::Token;
 use parlance::domain::id::UserId;
+use parlance::domain::refusal::Refusal;
 use parlance::domain::role::{Actor, Participant, Role};
 use parlance::domain::time::Timestamp;
 use parlance::gateway::config::Config;
@@ -48,19 +49,29 @@ impl Server {
         let lifecycle = Lifecycle::default();
         let tasks = lifecycle.clone();
         let behind = Behind {
-            namespaces: vec!["/".into(), "/conversation".into()],
+            venues: vec![
+                Venue::Namespace("/".into()),
+                Venue::Namespace("/conversation".into()),
+                Venue::Path("/ws".into()),
+                Venue::Path("/page".into()),
+            ],
             cookies: vec!["access_token".to_owned()],
             authenticate: Arc::new(|shown| {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
                 tokens.find_map(Option::as_ref).map(identify).transpose()
             }),
             open: Arc::new(move |mut peer: Peer| {
+                let needs_token = peer.venue == Venue::Namespace("/conversation".into());
+                if peer.identity.is_none() && needs_token {
+                    return Err(Refusal::AuthRequired);
+                }
                 if let Some(opening) = peer.opening.take() {
                     opening.accept(None);
                 }
                 tasks.spawn("session", session(peer));
                 Ok(())
             }),
+            takes_files: Arc::new(|_, packet| packet.starts_with(r#"["files""#)),
         };
         let gateway = Arc::new(Gateway::new(config, behind, lifecycle.clone()));
         let listener = gateway.listen().await.unwrap();
@@ -86,7 +97,8 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
         return Err(AuthFailure::Invalid);
     }
     let id = UserId::parse("alice").unwrap();
-    let participant = Participant { id, name: "Alice".to_owned(), role: Role::User };
+    let participant =
+        Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
     Ok(Identity { actor, expires_at: Timestamp(u64::MAX) })
 }
@@ -97,14 +109,20 @@ pub(crate) fn event(name: &str, payload: String) -> Outgoing {
     Outgoing::Event(Arc::new(Frame::new(name.into(), payload)))
 }
 
+/// A longer packet is answered with its length.
+const ECHO_BYTES_MAX: usize = 1_000_000;
+
 /// Answers each event with its own packet: in its acknowledgement, or else as the event `echo`.
 pub(crate) async fn echo(mut peer: Peer) {
     let hello = format!(r#"{{"known":{}}}"#, peer.identity.is_some());
     peer.outbox.push(event("hello", hello)).unwrap();
     while let Some(inbound) = peer.inbox.next().await {
         let (packet, ack) = match inbound {
-            Inbound::Event { packet, ack } => (packet.into_string(), ack),
-            Inbound::Overflowed { ack } => (r#""overflowed""#.to_owned(), ack),
+            Inbound::Event { packet, ack, .. } if ECHO_BYTES_MAX < packet.len() => {
+                (packet.len().to_string(), ack)
+            }
+            Inbound::Event { packet, ack, held: _ } => (packet.into_string(), ack),
+            Inbound::Refused { refusal, ack, .. } => (format!("{:?}", refusal.code()), ack),
         };
         let outgoing = match ack {
             Some(id) => {

@@ -5,27 +5,8 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::raw::{Lane, RawClient, get, status};
+use crate::raw::{Lane, RawClient, frame, get, status};
 use crate::server::{Server, echo};
-
-/// A frame as a client writes it, with a mask of zeros.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match u16::try_from(payload.len()) {
-        Ok(len @ ..126) => frame.push(0x80 | u8::try_from(len).unwrap()),
-        Ok(len) => {
-            frame.push(0x80 | 126);
-            frame.extend(len.to_be_bytes());
-        }
-        Err(_) => {
-            frame.push(0x80 | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
-}
 
 async fn connect(server: &Server) -> RawClient {
     let mut client = RawClient::connect(Lane::Lean, &server.address).await;

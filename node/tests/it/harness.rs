@@ -3,7 +3,9 @@
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dial;
+pub(crate) mod envelope;
 pub(crate) mod journal;
+pub(crate) mod official;
 pub(crate) mod packet;
 pub(crate) mod polling;
 pub(crate) mod process;

@@ -8,9 +8,12 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod attachments;
 mod case;
 mod desk;
+mod desk_lists;
 mod drain;
+mod flow;
 mod harness;
 mod heartbeat;
 mod limits;
@@ -23,7 +26,11 @@ mod redis_down;
 mod refusals;
 mod repair;
 mod resume;
+mod rooms;
+mod scenes;
+mod sixth;
 mod slow;
 mod ticket;
 mod tokens;
+mod trust;
 mod typing;

@@ -30,10 +30,10 @@ export async function until(what, holds) {
 }
 
 /** A good token for an hour. */
-export function token(user) {
+export function token(user, claims = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const exp = Math.floor(Date.now() / 1000) + 3600;
-  const body = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: user, name: user, exp })}`;
+  const body = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: user, name: user, exp, ...claims })}`;
   return `${body}.${createHmac("sha256", SECRET).update(body).digest("base64url")}`;
 }
 
@@ -95,6 +95,7 @@ export class Cluster {
     const node = this.nodes[index];
     node.process = this.spawn(`node-${index}`, BINARY, [], {
       PARLANCE_LISTEN: `127.0.0.1:${node.port}`,
+      PARLANCE_PUBLIC_URL: this.url(index),
       PARLANCE_INTERNAL_LISTEN: `127.0.0.1:${node.internal}`,
       PARLANCE_REDIS__URL: `unix://${join(this.dir, "redis.sock")}`,
       PARLANCE_AUTH__JWT_SECRET: SECRET,

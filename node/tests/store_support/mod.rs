@@ -294,7 +294,7 @@ pub(crate) fn user(name: &str) -> UserId {
 }
 
 pub(crate) fn participant(name: &str) -> Participant {
-    Participant { id: user(name), name: name.to_owned(), role: Role::User }
+    Participant { id: user(name), name: name.to_owned(), role: Role::User, full_name: None }
 }
 
 /// A message of `sender`; `name` is its `clientMessageId`.
@@ -310,6 +310,7 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
             text: text.to_owned(),
             kind: "text".to_owned(),
             client_message_id,
+            attachments: Vec::new(),
         }),
     }
 }

@@ -185,7 +185,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
     history.days (parlance.toml): has to be 1 to 36500
     auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET) or auth.public_key_file
     drain.notice_seconds: is part of drain.seconds, so at most 1
-    dialects.default (argument --set): see `parlance dialects list` for all there are
+    dialects.default (argument --set): see `parlance dialects list` for all on a namespace
     ");
 }
 

@@ -72,7 +72,7 @@ fn every_event_of_a_client_is_understood() {
     );
     check(
         r#"["message:send",{"caseId":"c1","text":"hi","sender":"support","clientMessageId":"m-1"}]"#,
-        r#"Send(Draft { room: c1, text: "hi", kind: "text", client_message_id: Some(m-1) })"#,
+        r#"Send(Draft { room: c1, text: "hi", kind: "text", client_message_id: Some(m-1), uploads: [] })"#,
     );
     check(
         r#"["typing:start",{"caseId":"c1","userName":"Ann"}]"#,

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::deed::Deed;
-use crate::dialect::tests::telling::{AT, answered, id, message, position, told_by, user};
+use crate::dialect::tests::telling::{AT, STATS, answered, id, message, position, told_by, user};
 use crate::dialect::{Dialect, Dialects, Terms};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::notice::Notice;
-use crate::domain::presence::Status;
+use crate::domain::presence::{Shown, Status};
 use crate::domain::quota::Limit;
 use crate::domain::refusal::Refusal;
 use crate::domain::role::{Participant, Role, Side};
+use crate::domain::view::Wanted;
 
 fn desk(dialects: &Dialects) -> &Dialect {
     dialects.get(dialects.by_name("desk").unwrap())
@@ -24,7 +25,7 @@ fn room() -> RoomId {
 
 fn agent() -> Participant {
     let id = UserId::parse("123").unwrap();
-    Participant { id, name: "Jo Ann <b> D'oe".to_owned(), role: Role::Agent }
+    Participant { id, name: "Jo Ann <b> D'oe".to_owned(), role: Role::Agent, full_name: None }
 }
 
 fn entry(event: Event) -> Notice {
@@ -55,7 +56,7 @@ fn every_event_of_a_client_is_understood_also_beside_the_others() {
     check(r#"["leaveRoom",{"chatGroupId":"456"}]"#, "Leave { room: 456 }");
     check(
         r#"["sendMessage",{"message":"<b>","chatGroupId":456,"clientId":789}]"#,
-        r#"Send(Draft { room: 456, text: "<b>", kind: "text", client_message_id: None })"#,
+        r#"Send(Draft { room: 456, text: "<b>", kind: "text", client_message_id: None, uploads: [] })"#,
     );
     check(
         r#"["typing",{"chatGroupId":456,"userType":"agent","userId":123}]"#,
@@ -66,6 +67,7 @@ fn every_event_of_a_client_is_understood_also_beside_the_others() {
         "Type { room: 456, active: false }",
     );
     check(r#"["disconnectUser",{"userId":7,"reason":"rude"}]"#, "Disconnect { user: 7 }");
+    check(r#"["getRoomStats"]"#, "Stats");
     check(r#"["userOnline",{"userId":1.5}]"#, "userId must be a text");
     check(r#"["sendMessage",{"chatGroupId":456}]"#, "message is missing");
 }
@@ -75,7 +77,12 @@ fn a_join_has_its_terms_and_its_claims() {
     let dialects = Dialects::builtin();
     let packet = r#"["joinChatGroup",{"groupId":456,"userType":"client","userId":"123"}]"#;
     let request = dialects.decode("/desk", packet).unwrap();
-    let terms = Terms { needs_join: true, needs_open: true, leaves_others: true };
+    let terms = Terms {
+        needs_join: true,
+        needs_open: true,
+        leaves_others: true,
+        wanted: Wanted::default(),
+    };
     assert_eq!(request.terms, terms);
     assert_eq!((request.claims.id, request.claims.side), (Some(agent().id), Some(Side::Client)));
     let minute = |times| Some(Limit { times, per: Duration::from_secs(60) });
@@ -100,12 +107,40 @@ fn every_event_to_a_client_is_in_its_words_and_safe_in_a_page() {
         &entry(Event::RoomClosed { by: None, reason: None }),
         r#"all updateChatGroups {"action":"closed","chatGroupId":456,"timestamp":"2024-01-15T10:30:00.123Z"}"#,
     );
-    let listed = Notice::Listed { users: vec![(agent(), Status::Busy)], at: AT };
+    let listed = Notice::Listed {
+        users: vec![Shown { user: agent(), status: Status::Busy, at: AT }],
+        at: AT,
+    };
     check(
         &listed,
         r#"all onlineUsersUpdate {"onlineUsers":[{"userId":123,"userType":"agent","lastSeen":"2024-01-15T10:30:00.123Z"}]}"#,
     );
+    let figures = Notice::Stats { stats: STATS, at: AT };
+    let at = "2024-01-15T10:30:00.123Z";
+    check(
+        &figures,
+        &format!(
+            r#"all roomStatsUpdate {{"totalRooms":15,"activeRooms":8,"totalUsers":25,"timestamp":"{at}"}}"#
+        ),
+    );
     let (room, user) = (room(), agent());
+    let of_room = [
+        (
+            Notice::News { room: room.clone(), at: AT },
+            r#"all updateChatGroups {"action":"new_message","chatGroupId":456,"timestamp":"AT"}"#,
+        ),
+        (
+            Notice::Ended { room: room.clone(), at: AT },
+            r#"all updateChatGroups {"action":"closed","chatGroupId":456,"timestamp":"AT"}"#,
+        ),
+        (
+            Notice::Raised { room: room.clone(), at: AT },
+            r#"all customerListUpdate {"action":"sort","chatGroupId":456,"newPosition":1,"timestamp":"AT"}"#,
+        ),
+    ];
+    for (notice, expected) in of_room {
+        check(&notice, &expected.replace("AT", at));
+    }
     let joined = Notice::Entered { room: room.clone(), user: user.clone() };
     let whom = r#"{"userType":"agent","userId":123,"chatGroupId":456}"#;
     check(&joined, &format!("others userJoined {whom}"));

@@ -48,8 +48,43 @@ fn all_faults_of_all_files_are_told_at_once() {
             "a.toml:1: `refused` is missing",
             "b.toml:1: `refused` is missing",
             "b.toml:2: `text_max` must be a table",
-            "b.toml:3: unknown key `surprise` (known: namespaces, ids, text_max, escapes, standing_rooms, rates, codes, refused, connect, client, server)",
+            "b.toml:3: unknown key `surprise` (known: paths, namespaces, ids, text_max, escapes, token_first, standing_rooms, rates, codes, refused, connect, client, server)",
         ],
+    );
+}
+
+#[test]
+fn a_wire_of_envelopes_has_paths_and_nothing_of_socket_io() {
+    let refused = r#"refused = { event = "E", payload = '{}' }"#;
+    let file = |name: &str, text: &str| source(name, &format!("{text}\n{refused}"));
+    let client = "[[client]]\nevent = \"J\"\ndoes = \"room.join\"";
+    check_files(
+        &[source(
+            "a",
+            &format!(
+                "paths = [\"/ws\", \"ws\", \"/socket.io/x\", \"/a?b\", \"/ws\"]\n\
+                     namespaces = \"/\"\n{refused}\n\
+                     connect = {{ does = \"users.renew\", args = '[]' }}\n\
+                     {client}\nargs = '[\"$room\", \"$since?\"]'\nreply = '{{}}'"
+            ),
+        )],
+        &[
+            "a.toml:1: `ws` is no path for WebSockets, like `/ws`",
+            "a.toml:1: `/socket.io/x` is no path for WebSockets, like `/ws`",
+            "a.toml:1: `/a?b` is no path for WebSockets, like `/ws`",
+            "a.toml:1: `/ws` stands twice",
+            "a.toml:2: a dialect has either `namespaces` or `paths`: the wire is another one",
+            "a.toml:4: only Socket.IO has a CONNECT: here a connection opens as it is",
+            "a.toml:8: an envelope has one payload: `args` holds one at most",
+            "a.toml:9: only Socket.IO acknowledges: an envelope is answered by `answers`",
+        ],
+    );
+    check_files(
+        &[file("a", "paths = \"/ws\""), file("b", "paths = [\"/b\", \"/ws\"]")],
+        &["b.toml: `/ws` belongs to dialect `a` already"],
+    );
+    assert!(
+        Dialects::compile(&[file("a", "paths = \"/\""), file("b", "namespaces = \"/\"")]).is_ok()
     );
 }
 
@@ -170,7 +205,7 @@ fn an_answer_holds_the_names_of_its_command() {
         "args = '[\"$room\"]'\nreply = '{ \"at\": \"$at\", \"ok\": 1 }'",
         &[
             "test.toml:5: `ok` is written by itself",
-            "test.toml:5: there is no `$at` here (known: $room, $position, $resumed, $missed, $members)",
+            "test.toml:5: there is no `$at` here (known: $room, $room.name, $room.description, $room.visibility, $position, $resumed, $missed, $room.created_at, $members, $messages, $users)",
         ],
     );
     check_join(
@@ -259,7 +294,7 @@ fn a_folders_files_add_dialects_and_replace_those_with_their_name() {
     write("notes.txt", "no dialect");
     let dialects = Dialects::load(folder.path()).unwrap();
     let names: Vec<&str> = dialects.all.iter().map(|it| it.name()).collect();
-    assert_eq!(names, ["case", "desk", "ticket", "conversation", "sixth"]);
+    assert_eq!(names, ["case", "flow", "desk", "ticket", "conversation", "sixth"]);
     assert!(dialects.decode("/", r#"["conversation:join","c1"]"#).is_err());
 
     write("bad.toml", "");

@@ -112,11 +112,11 @@ fn leaving_and_typing_name_the_room() {
 fn a_message_has_a_text_and_perhaps_a_kind_and_a_name() {
     check(
         r#"["message:send",{"conversationId":"c1","content":"hi \u00e9\ud83d\ude00","x":{"y":[1]}}]"#,
-        r#"Send(Draft { room: c1, text: "hi é😀", kind: "text", client_message_id: None })"#,
+        r#"Send(Draft { room: c1, text: "hi é😀", kind: "text", client_message_id: None, uploads: [] })"#,
     );
     check(
         r#"["message:send",{"conversationId":"c1","content":"a","type":"image/png","clientMessageId":"m-1"}]"#,
-        r#"Send(Draft { room: c1, text: "a", kind: "image/png", client_message_id: Some(m-1) })"#,
+        r#"Send(Draft { room: c1, text: "a", kind: "image/png", client_message_id: Some(m-1), uploads: [] })"#,
     );
 }
 
@@ -124,7 +124,7 @@ fn a_message_has_a_text_and_perhaps_a_kind_and_a_name() {
 fn control_characters_leave_a_text_but_its_lines_and_tabs_stay() {
     check(
         r#"["message:send",{"conversationId":"c1","content":"a\u0007\r\n\tb\u009b\u007f"}]"#,
-        r#"Send(Draft { room: c1, text: "a\n\tb", kind: "text", client_message_id: None })"#,
+        r#"Send(Draft { room: c1, text: "a\n\tb", kind: "text", client_message_id: None, uploads: [] })"#,
     );
 }
 
@@ -270,7 +270,7 @@ fn a_dialect_may_take_numbers_as_ids_and_give_values_itself() {
         (r#"["enter",{"at":3}]"#, "at must be an object"),
         (
             r#"["say",5,"äöü"]"#,
-            r#"Send(Draft { room: 5, text: "äöü", kind: "text", client_message_id: None })"#,
+            r#"Send(Draft { room: 5, text: "äöü", kind: "text", client_message_id: None, uploads: [] })"#,
         ),
         (r#"["say",5,"abcd"]"#, "argument 2 is longer than 3 characters"),
         (r#"["type",{"room":1,"isTyping":false}]"#, "Type { room: 1, active: false }"),

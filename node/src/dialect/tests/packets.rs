@@ -122,9 +122,15 @@ proptest! {
         name in any::<String>(),
         kind in "[a-z/]{1,32}",
     ) {
-        let sender = Participant { id: UserId::parse("u1").unwrap(), name, role: Role::User };
-        let (stored, kept_kind) = (text.clone(), kind.clone());
-        let message = Message { sender, text: stored, kind: kept_kind, client_message_id: None };
+        let id = UserId::parse("u1").unwrap();
+        let sender = Participant { id, name, role: Role::User, full_name: None };
+        let message = Message {
+            sender,
+            text: text.clone(),
+            kind: kind.clone(),
+            client_message_id: None,
+            attachments: Vec::new(),
+        };
         let entry = Entry {
             room: RoomId::parse("c1").unwrap(),
             position: Position::new(1, 2),

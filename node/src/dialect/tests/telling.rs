@@ -8,16 +8,19 @@ use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
 use crate::dialect::tests::{compiled, first};
 use crate::dialect::words::{Style, Words};
 use crate::dialect::{Audience, Dialect, Dialects, Frame};
-use crate::domain::event::{Entry, Event};
+use crate::domain::event::{Entry, Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
-use crate::domain::presence::Status;
+use crate::domain::presence::{Shown, Status};
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
 use crate::domain::role::{Participant, Role};
+use crate::domain::room::RoomCard;
+use crate::domain::stats::Stats;
 use crate::domain::time::Timestamp;
+use crate::domain::view::View;
 
 pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
 
@@ -27,7 +30,7 @@ pub(super) fn room() -> RoomId {
 
 pub(super) fn user() -> Participant {
     let id = UserId::parse("u1").unwrap();
-    Participant { id, name: "Ann \"A\"".to_owned(), role: Role::Agent }
+    Participant { id, name: "Ann \"A\"".to_owned(), role: Role::Agent, full_name: None }
 }
 
 pub(super) fn position() -> Position {
@@ -46,7 +49,8 @@ pub(super) fn entry(event: Event) -> Notice {
 pub(super) fn message(text: &str) -> Event {
     let client_message_id = Some(ClientMessageId::parse("m-1").unwrap());
     let (text, kind) = (text.to_owned(), "text".to_owned());
-    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id })
+    let attachments = Vec::new();
+    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id, attachments })
 }
 
 /// A notice of every kind.
@@ -67,6 +71,10 @@ fn notices() -> Vec<Notice> {
         Notice::UserOnline { room: room.clone(), user: user.clone(), status },
         Notice::UserOffline { room: room.clone(), user: user.clone() },
         Notice::Listed { users: users(), at: AT },
+        Notice::News { room: room.clone(), at: AT },
+        Notice::Ended { room: room.clone(), at: AT },
+        Notice::Raised { room: room.clone(), at: AT },
+        Notice::Stats { stats: STATS, at: AT },
         Notice::Delivered { message: id() },
         Notice::Read { message: id(), reader: user.id },
         Notice::Notification { data: "1".to_owned() },
@@ -75,34 +83,48 @@ fn notices() -> Vec<Notice> {
     ]
 }
 
-fn users() -> Vec<(Participant, Status)> {
-    vec![(user(), Status::Away)]
+pub(super) const STATS: Stats = Stats { rooms: 15, active_rooms: 8, users: 25 };
+
+fn messages() -> Vec<SharedEntry> {
+    let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
+    vec![Arc::clone(&entry), entry]
+}
+
+fn users() -> Vec<Shown> {
+    vec![Shown { user: user(), status: Status::Away, at: AT }]
 }
 
 /// A reply to every deed.
 pub(super) fn reply_to(deed: Deed) -> Reply {
     match deed {
+        Deed::Create => Reply::Created { room: RoomCard::plain(&room()), at: AT },
         Deed::Join => Reply::Joined {
-            room: room(),
+            room: RoomCard::plain(&room()),
             position: position(),
             resumed: true,
             missed: 3,
             members: 2,
+            view: View { messages: messages(), users: users(), created_at: Some(AT) },
         },
         Deed::Leave => Reply::Left { room: room() },
-        Deed::Send => Reply::Sent { message: id(), room: room(), position: position(), at: AT },
+        Deed::Send => Reply::Sent {
+            message: id(),
+            room: room(),
+            position: position(),
+            at: AT,
+            repeated: None,
+        },
         Deed::Close => Reply::Closed { room: room() },
         Deed::History => {
-            let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
-            let messages = vec![Arc::clone(&entry), entry];
-            Reply::History { room: room(), messages, limit: 50, offset: 2, total: 9 }
+            Reply::History { room: room(), messages: messages(), limit: 50, offset: 2, total: 9 }
         }
-        Deed::Users => Reply::Users { room: room(), users: users(), at: AT },
+        Deed::Users => Reply::Users { room: room(), users: users() },
         Deed::MarkRead => Reply::Marked,
         Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
         Deed::SetStatus => Reply::StatusSet { status: Status::Busy, user: user(), at: AT },
         Deed::Vanish => Reply::StatusSet { status: Status::Offline, user: user(), at: AT },
         Deed::Appear | Deed::ListUsers => Reply::Online { user: user(), users: users(), at: AT },
+        Deed::Stats => Reply::Stats { stats: STATS, at: AT },
         Deed::Renew => Reply::Renewed,
         Deed::Disconnect => Reply::Disconnected { user: user().id },
         Deed::Authenticate => Reply::Authenticated { user: user() },

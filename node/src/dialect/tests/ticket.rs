@@ -31,17 +31,11 @@ fn every_event_of_a_client_is_understood_also_beside_conversations() {
     check(r#"["leave_ticket",{"ticketId":"123"}]"#, "Leave { room: 123 }");
     check(
         r#"["send_message",{"ticketId":"1","message":"a <b>","attachments":[]}]"#,
-        r#"Send(Draft { room: 1, text: "a <b>", kind: "text", client_message_id: None })"#,
+        r#"Send(Draft { room: 1, text: "a <b>", kind: "text", client_message_id: None, uploads: [] })"#,
     );
-    check(
-        r#"["send_message",{"ticketId":"1","message":"a","attachments":[{"name":"a.pdf"}]}]"#,
-        "attachments are not taken here",
-    );
-    check(
-        r#"["send_message",{"ticketId":"1","message":"a","attachments":5}]"#,
-        "attachments must be a list",
-    );
-    let page = |limit, offset| format!("History {{ room: 1, limit: {limit}, offset: {offset} }}");
+    let page = |limit, offset| {
+        format!("History {{ room: 1, limit: {limit}, offset: {offset}, before: None }}")
+    };
     check(r#"["get_messages",{"ticketId":"1"}]"#, &page(50, 0));
     check(r#"["get_messages",{"ticketId":"1","limit":20,"offset":40}]"#, &page(20, 40));
     check(r#"["get_messages",{"ticketId":"1","limit":9007199254740991}]"#, &page(100, 0));

@@ -11,9 +11,8 @@ use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tower::ServiceExt;
 
-use crate::gateway::config::{Heartbeat, Limits};
+use crate::gateway::config::Heartbeat;
 use crate::gateway::flow::ENGINE_PACKETS_MAX;
-use crate::gateway::packet_bytes_max;
 use crate::gateway::socketio::Namespace;
 
 /// Where Socket.IO clients ask.
@@ -40,21 +39,21 @@ impl Engine {
     #[must_use]
     pub(in crate::gateway) fn new(
         heartbeat: Heartbeat,
-        limits: Limits,
+        packet_bytes: usize,
         namespaces: impl FnOnce(&Weak<Self>) -> Vec<Namespace>,
     ) -> Arc<Self> {
-        let packet_bytes = packet_bytes_max(limits);
         let (service, io) = SocketIo::builder()
             .req_path(ENGINE_PATH)
             .ping_interval(Duration::from_millis(heartbeat.interval_ms.get()))
             .ping_timeout(Duration::from_millis(heartbeat.timeout_ms.get()))
             .connect_timeout(CONNECT_MAX)
             .max_buffer_size(ENGINE_PACKETS_MAX)
-            // One bounds a polling request, the other two WebSocket messages and their frames.
+            // One bounds a polling request, the other two WebSocket messages and their frames: the
+            // most that anybody may send. Who may send less is held to it before the engine.
             .max_payload(packet_bytes as u64)
             .ws_max_message_size(packet_bytes)
             .ws_max_frame_size(packet_bytes)
-            // No dialect takes attachments: a packet that announces some breaks the protocol.
+            // No dialect takes binary attachments: a packet that announces some breaks the protocol.
             .with_parser(ParserConfig::common().max_incoming_binaries(0))
             .build_with_inner_svc(Router::new());
         Arc::new_cyclic(|engine| {

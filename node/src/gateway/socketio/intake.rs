@@ -9,21 +9,25 @@ use tokio::sync::watch;
 
 use crate::domain::close::CloseReason;
 use crate::gateway::intake::{Flooded, Intake};
+use crate::gateway::link::Link;
 use crate::gateway::socketio::{Waiting, close_reason};
+use crate::gateway::uploads::Receiving;
 use crate::hub::outbox::AckId;
 
 /// Where what a socket's client does is put.
 #[derive(Clone)]
 pub(super) struct Mouth {
     intake: Intake,
+    receiving: Arc<Receiving>,
     gone: Arc<watch::Sender<Option<CloseReason>>>,
 }
 
 impl Mouth {
-    /// One for `intake`, and the news that the client has gone.
-    pub(super) fn new(intake: Intake) -> (Self, watch::Receiver<Option<CloseReason>>) {
+    /// One for `intake` of a session, and the news that the client has gone.
+    pub(super) fn new(intake: Intake, link: &Link) -> (Self, watch::Receiver<Option<CloseReason>>) {
         let (gone, is_gone) = watch::channel(None);
-        (Self { intake, gone: Arc::new(gone) }, is_gone)
+        let receiving = Arc::clone(&link.receiving);
+        (Self { intake, receiving, gone: Arc::new(gone) }, is_gone)
     }
 
     fn gone_because(&self, reason: CloseReason) {
@@ -44,7 +48,8 @@ impl MessageHandler<LocalAdapter, Self> for Arrivals {
         let Some(mouth) = socket.extensions.get::<Mouth>() else { return };
         match packet {
             Value::Str(text, _no_attachments) => {
-                if let Err(Flooded) = mouth.intake.take(text.as_str(), ack.map(AckId)) {
+                let held = mouth.receiving.take();
+                if let Err(Flooded) = mouth.intake.take(text.as_str(), ack.map(AckId), held) {
                     mouth.gone_because(CloseReason::ProtocolViolation);
                 }
             }

@@ -22,11 +22,13 @@ use crate::gateway::link::CONNECTS_MAX;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::packet::{self, Malformed, Packet};
 use crate::gateway::transport::{Killed, Socket};
+use crate::gateway::uploads;
 use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
 use crate::gateway::websocket::heart::{Due, Heart};
 use crate::gateway::websocket::output::Output;
 use crate::gateway::websocket::space::{Space, new_id};
-use crate::gateway::websocket::{Lane, Visitor};
+use crate::gateway::websocket::{Lane, Speech, Visitor};
+use crate::session::peer::Held;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 8 * 1024;
@@ -103,13 +105,15 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     pub(super) spaces: Vec<Space>,
     pub(super) output: Output,
-    lane: Arc<Lane>,
-    visitor: Visitor,
+    pub(super) lane: Arc<Lane>,
+    pub(super) visitor: Visitor,
     decoder: Decoder,
+    /// Room for the packet that is under way, if it is a large one.
+    held: Held,
     is_known: bool,
     /// Namespaces asked for, granted or not.
     connects: usize,
-    heart: Heart,
+    pub(super) heart: Heart,
     signal: Pin<Box<dyn Future<Output = Signal> + Send>>,
 }
 
@@ -135,7 +139,8 @@ impl Connection {
             spaces: Vec::new(),
             output: Output::default(),
             visitor,
-            decoder: Decoder::new(lane.packet_bytes_max(false)),
+            decoder: Decoder::new(lane.inside.uploads.packet_bytes_max(false)),
+            held: None,
             is_known: false,
             connects: 0,
             heart: Heart::new(lane.heartbeat),
@@ -146,9 +151,15 @@ impl Connection {
 
     /// Serves the connection to its end. `read` came along with the request.
     pub(super) async fn run(mut self: Box<Self>, read: Bytes) {
-        let open = packet::open(&new_id(), self.lane.heartbeat, self.lane.packet_bytes);
-        self.output.reply(&open);
-        let taken = self.take(&read);
+        let begun = match self.visitor.speech.clone() {
+            Speech::Packets => {
+                let packet_bytes = self.lane.inside.uploads.packet_bytes_max(true);
+                self.output.reply(&packet::open(&new_id(), self.lane.heartbeat, packet_bytes));
+                Ok(())
+            }
+            Speech::Envelopes(served) => self.begin(&served),
+        };
+        let taken = begun.and_then(|()| self.take(&read));
         drop(read); // it keeps all of hyper's buffer
         let end = match taken {
             Ok(()) => poll_fn(|cx| self.poll_end(cx)).await,
@@ -199,10 +210,13 @@ impl Connection {
         }
         while let Poll::Ready(due) = self.heart.poll_due(cx) {
             match due {
-                Due::Ping => {
-                    self.output.reply(packet::PING);
-                    self.spaces.iter().for_each(Space::pinged);
-                }
+                Due::Ping => match self.visitor.speech {
+                    Speech::Packets => {
+                        self.output.reply(packet::PING);
+                        self.spaces.iter().for_each(Space::pinged);
+                    }
+                    Speech::Envelopes(_) => self.output.ping(),
+                },
                 Due::Missed => return Poll::Ready(End::Gone(CloseReason::HeartbeatMissed)),
                 Due::NoNamespace => return Poll::Ready(End::Broken(CloseCode::Policy)),
             }
@@ -232,19 +246,59 @@ impl Connection {
         loop {
             if !self.is_known && self.spaces.iter().any(Space::is_known) {
                 self.is_known = true;
-                self.decoder.allow(self.lane.packet_bytes_max(true));
+                self.decoder.allow(self.lane.inside.uploads.packet_bytes_max(true));
             }
             match self.decoder.decode(&mut bytes)? {
-                Some(Heard::Text(text)) => self.obey(&text)?,
+                Some(Heard::Text(text)) => match self.visitor.speech {
+                    Speech::Packets => self.obey(&text)?,
+                    Speech::Envelopes(_) => self.hear(&text)?,
+                },
                 Some(Heard::Ping(payload)) => self.output.pong(&payload),
-                Some(Heard::Pong) => {}
+                Some(Heard::Pong) => match self.visitor.speech {
+                    Speech::Packets => {} // to none of ours
+                    Speech::Envelopes(_) => self.heart.pong(),
+                },
+                Some(Heard::Dropped(start)) => self.turn_away(&start)?,
                 Some(Heard::Close(code)) => return Err(End::Closed(code)),
-                None => return Ok(()),
+                None => return self.make_room(),
             }
         }
     }
 
+    /// A packet that is under way grows beyond others. If nothing large may come there, the
+    /// connection ends; if only this node is full, the rest of it is not kept.
+    fn make_room(&mut self) -> Result<(), End> {
+        let uploads = &self.lane.inside.uploads;
+        let pending = self.decoder.pending();
+        if !uploads.is_large(pending.len()) {
+            return Ok(());
+        }
+        if matches!(self.visitor.speech, Speech::Envelopes(_)) {
+            return Err(End::Broken(CloseCode::TooBig)); // no files come in envelopes
+        }
+        let head = packet::Head::parse(pending).ok_or(CloseCode::TooBig)?;
+        if !uploads.takes_files(head.namespace, head.packet) {
+            return Err(End::Broken(CloseCode::TooBig));
+        }
+        if !uploads.hold(&mut self.held, pending.len()) {
+            self.decoder.drop_message();
+            self.held = None;
+        }
+        Ok(())
+    }
+
+    /// Tells the client that a packet was not kept.
+    fn turn_away(&self, start: &[u8]) -> Result<(), End> {
+        let head = packet::Head::parse(start).ok_or(CloseCode::TooBig)?;
+        let space = self.spaces.iter().find(|it| it.is_namespace(head.namespace));
+        if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
+            intake.refuse(uploads::busy(), head.ack)?;
+        }
+        Ok(())
+    }
+
     fn obey(&mut self, text: &str) -> Result<(), End> {
+        let held = self.held.take();
         match Packet::parse(text)? {
             Packet::Pong => {
                 self.heart.pong();
@@ -259,16 +313,16 @@ impl Connection {
                 self.connect(namespace, payload)?;
             }
             Packet::Disconnect { namespace } => {
-                if let Some(at) = self.spaces.iter().position(|it| *it.path == *namespace) {
+                if let Some(at) = self.spaces.iter().position(|it| it.is_namespace(namespace)) {
                     self.spaces.remove(at).left();
                 }
                 self.heart.namespaces(self.spaces.len());
             }
             Packet::Event { namespace, ack, packet } => {
                 // A client that was refused may have sent events already; they go nowhere.
-                let space = self.spaces.iter().find(|it| *it.path == *namespace);
+                let space = self.spaces.iter().find(|it| it.is_namespace(namespace));
                 if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
-                    intake.take(packet, ack)?;
+                    intake.take(packet, ack, held)?;
                 }
             }
             Packet::Answer => {}
@@ -278,16 +332,16 @@ impl Connection {
 
     /// Opens a namespace, or says why not. Events that come next find it open.
     fn connect(&mut self, namespace: &str, payload: Option<&str>) -> Result<(), End> {
-        let is_open = self.spaces.iter().any(|it| *it.path == *namespace);
+        let is_open = self.spaces.iter().any(|it| it.is_namespace(namespace));
         if is_open || NAMESPACE_BYTES_MAX < namespace.len() {
             return Err(End::Broken(CloseCode::Protocol));
         }
         let lane = Arc::clone(&self.lane);
-        let Some(served) = lane.namespaces.iter().find(|it| *it.path == *namespace) else {
+        let Some(served) = lane.namespace(namespace) else {
             self.output.reply(&packet::unknown_namespace(namespace));
             return Ok(());
         };
-        let greeted = lane.inside.identify(namespace, &self.visitor.credentials, payload);
+        let greeted = lane.inside.identify(&self.visitor.shown, payload);
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
         match opened {
@@ -327,7 +381,7 @@ impl Connection {
         for (at, space) in self.spaces.iter_mut().enumerate() {
             while !space.is_over && self.output.has_room() {
                 match space.poll_next(cx) {
-                    Poll::Ready(Some(said)) => self.output.tell(&space.path, &said),
+                    Poll::Ready(Some(said)) => self.output.tell(&space.venue, &said),
                     Poll::Ready(None) => {
                         space.is_over = true;
                         return Poll::Ready(at);

@@ -9,10 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::dialect::Venue;
 use crate::domain::close::{CloseReason, Ending};
 use crate::gateway::drain::FLUSH_MAX;
 use crate::gateway::packet;
 use crate::gateway::websocket::connection::{Connection, End};
+use crate::gateway::websocket::envelopes::close_code;
 use crate::gateway::websocket::frame::CloseCode;
 
 /// How long the client has to close after the last frame. A socket that is closed with something
@@ -56,11 +58,15 @@ impl Connection {
     fn say_ready(&mut self, at: usize, reason: CloseReason) {
         for space in &mut self.spaces {
             while let Some(said) = space.try_next() {
-                self.output.tell(&space.path, &said);
+                self.output.tell(&space.venue, &said);
             }
         }
-        if reason.ending() == Ending::Disconnect {
-            self.output.reply(&packet::disconnect(&self.spaces[at].path));
+        match (&self.spaces[at].venue, reason.ending()) {
+            (Venue::Path(_), _) => return self.output.close(close_code(reason)),
+            (Venue::Namespace(namespace), Ending::Disconnect) => {
+                self.output.reply(&packet::disconnect(namespace));
+            }
+            (Venue::Namespace(_), Ending::Transport) => {}
         }
         self.output.close(CloseCode::Policy);
     }

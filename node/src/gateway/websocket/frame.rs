@@ -11,6 +11,9 @@ const CONTROL_BYTES_MAX: usize = 125;
 /// Longest header of a frame from a client: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
 
+/// What is kept of a message that is not: enough to answer it.
+const DROPPED_START_BYTES: usize = 1024;
+
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const CONTINUATION: u8 = 0;
@@ -37,6 +40,10 @@ pub(super) enum CloseCode {
     Policy,
     /// A message is longer than allowed.
     TooBig,
+    /// The client has to show a good token.
+    Unauthorized,
+    /// The client was put out and should stay away.
+    Dismissed,
 }
 
 impl CloseCode {
@@ -49,6 +56,9 @@ impl CloseCode {
             Self::NotUtf8 => 1007,
             Self::Policy => 1008,
             Self::TooBig => 1009,
+            // Of the range for applications, after HTTP's 401 and 403.
+            Self::Unauthorized => 4401,
+            Self::Dismissed => 4403,
         }
     }
 }
@@ -58,9 +68,11 @@ impl CloseCode {
 pub(super) enum Heard {
     /// A text message.
     Text(String),
+    /// The start of a message whose rest was not kept.
+    Dropped(Vec<u8>),
     /// To be answered by a pong with the same bytes.
     Ping(Vec<u8>),
-    /// An answer to a ping of frames; none was sent.
+    /// An answer to a ping of frames.
     Pong,
     /// The client closes, with this code.
     Close(Option<u16>),
@@ -84,6 +96,8 @@ pub(super) struct Decoder {
     frame: Option<Open>,
     /// The message so far, while one is under way.
     message: Option<Vec<u8>>,
+    /// The rest of the message is not kept.
+    is_dropped: bool,
     control: Vec<u8>,
     message_max: usize,
 }
@@ -97,6 +111,7 @@ impl Decoder {
             header_len: 0,
             frame: None,
             message: None,
+            is_dropped: false,
             control: Vec::new(),
             message_max,
         }
@@ -105,6 +120,22 @@ impl Decoder {
     /// From now on messages may have so many bytes.
     pub(super) fn allow(&mut self, message_max: usize) {
         self.message_max = message_max;
+    }
+
+    /// The message that is under way, as far as it has come.
+    #[must_use]
+    pub(super) fn pending(&self) -> &[u8] {
+        let is_kept = !self.is_dropped;
+        self.message.as_deref().filter(|_| is_kept).unwrap_or_default()
+    }
+
+    /// Keeps no more than the start of the message that is under way.
+    pub(super) fn drop_message(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.truncate(DROPPED_START_BYTES);
+            message.shrink_to_fit();
+            self.is_dropped = true;
+        }
     }
 
     /// Takes from `input` up to the end of the next whole message. `None`: all was taken, and
@@ -125,7 +156,9 @@ impl Decoder {
                 CLOSE | PING | PONG => &mut self.control,
                 _ => self.message.get_or_insert_default(),
             };
-            unmask(target, now, frame.mask, frame.seen);
+            if !self.is_dropped || CLOSE <= frame.opcode {
+                unmask(target, now, frame.mask, frame.seen);
+            }
             frame.seen += now.len();
             if frame.seen < frame.len {
                 self.frame = Some(frame);
@@ -196,6 +229,9 @@ impl Decoder {
                 Ok(Some(Heard::Pong))
             }
             _ if !frame.is_final => Ok(None),
+            _ if mem::take(&mut self.is_dropped) => {
+                Ok(Some(Heard::Dropped(self.message.take().unwrap_or_default())))
+            }
             _ => {
                 let message = self.message.take().unwrap_or_default();
                 let Ok(text) = String::from_utf8(message) else { return Err(CloseCode::NotUtf8) };
@@ -232,6 +268,11 @@ fn closing(payload: &[u8]) -> Result<Option<u16>, CloseCode> {
 /// Appends a whole text message.
 pub(super) fn write_text(target: &mut Vec<u8>, text: &str) {
     write(target, TEXT, text.as_bytes());
+}
+
+/// Appends a ping.
+pub(super) fn write_ping(target: &mut Vec<u8>) {
+    write(target, PING, &[]);
 }
 
 /// Appends the answer to a ping with this payload.

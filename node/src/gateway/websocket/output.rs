@@ -3,15 +3,15 @@
 use std::io;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-use crate::gateway::packet;
+use crate::dialect::Venue;
 use crate::gateway::websocket::frame::{self, CloseCode};
 use crate::gateway::websocket::space::Said;
+use crate::gateway::{envelope, packet};
 use crate::hub::outbox::Outgoing;
 
 /// Bytes gathered for one write, unless a single frame is larger. What is not gathered waits in the
@@ -49,25 +49,30 @@ impl Output {
         REPLY_BYTES_MAX <= self.replies
     }
 
-    /// Something that a session tells.
-    pub(super) fn tell(&mut self, namespace: &Arc<str>, said: &Said) {
+    /// Something that a session tells, on a namespace or in envelopes.
+    pub(super) fn tell(&mut self, venue: &Venue, said: &Said) {
         if self.written != 0 {
             self.bytes.drain(..mem::take(&mut self.written));
         }
-        match said {
-            Said::Connected(packet) => self.reply(packet),
-            Said::Outgoing(Outgoing::Event(event)) => {
-                let ready = event.ready(namespace, |event| {
-                    let mut bytes = Vec::new();
-                    frame::write_text(&mut bytes, &packet::event(namespace, event));
-                    bytes
-                });
+        let outgoing = match said {
+            Said::Connected(packet) => return self.reply(packet),
+            Said::Outgoing(outgoing) => outgoing,
+        };
+        match (outgoing, venue) {
+            // A dialect is spoken on namespaces or in envelopes, so the two never share a frame.
+            (Outgoing::Event(event), Venue::Namespace(namespace)) => {
+                let ready = event.ready(namespace, |it| framed(&packet::event(namespace, it)));
                 self.bytes.extend_from_slice(ready);
             }
-            Said::Outgoing(Outgoing::Ack { id, payload }) => {
+            (Outgoing::Event(event), Venue::Path(_)) => {
+                let ready = event.ready(&envelope::FORM, |it| framed(&envelope::event(it)));
+                self.bytes.extend_from_slice(ready);
+            }
+            (Outgoing::Ack { id, payload }, Venue::Namespace(namespace)) => {
                 let text = packet::ack(namespace, *id, payload.get());
                 frame::write_text(&mut self.bytes, &text);
             }
+            (Outgoing::Ack { .. }, Venue::Path(_)) => {} // nothing there asks for one
         }
     }
 
@@ -79,6 +84,11 @@ impl Output {
     /// The answer to a ping of frames.
     pub(super) fn pong(&mut self, payload: &[u8]) {
         self.count_reply(|bytes| frame::write_pong(bytes, payload));
+    }
+
+    /// A ping of frames.
+    pub(super) fn ping(&mut self) {
+        frame::write_ping(&mut self.bytes);
     }
 
     /// The last frame.
@@ -115,4 +125,11 @@ impl Output {
         *self = Self::default();
         Poll::Ready(Ok(()))
     }
+}
+
+/// A whole text message.
+fn framed(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::write_text(&mut bytes, text);
+    bytes
 }

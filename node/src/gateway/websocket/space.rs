@@ -1,4 +1,4 @@
-//! One namespace of one connection, as its gateway sees it.
+//! One namespace of one connection, or all of a connection with envelopes, as its gateway sees it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
+use crate::dialect::Venue;
 use crate::domain::close::CloseReason;
 use crate::domain::recovery::Pid;
 use crate::domain::refusal::Refusal;
@@ -31,10 +32,10 @@ struct Opened {
     answer: oneshot::Receiver<Option<Pid>>,
 }
 
-/// A namespace that is open.
+/// A session that is open.
 pub(super) struct Space {
-    /// Its path.
-    pub(super) path: Arc<str>,
+    /// Where it is.
+    pub(super) venue: Venue,
     reader: OutboxReader,
     /// Where its events go; `None`: it hears no more.
     pub(super) intake: Option<Intake>,
@@ -60,38 +61,45 @@ impl Space {
         visitor: &Visitor,
         greeted: Greeted,
     ) -> Result<Self, Refusal> {
-        let (intake, inbox) = Intake::new();
+        let (intake, inbox) = Intake::new(served.venue.name(), &inside.uploads);
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let known = Arc::new(AtomicBool::new(greeted.identity.is_some()));
         let socket = new_id();
-        let (accept, answer) = oneshot::channel();
-        let trail = Arc::<Trail>::default();
-        let returning = greeted.returning;
-        let opening = Opening { returning, trail: Arc::clone(&trail), answer: accept };
+        let (opening, trail, opened) = match &served.venue {
+            Venue::Namespace(_) => {
+                let (accept, answer) = oneshot::channel();
+                let trail = Arc::<Trail>::default();
+                let returning = greeted.returning;
+                let opening = Opening { returning, trail: Arc::clone(&trail), answer: accept };
+                (Some(opening), Some(trail), Some(Opened { socket: socket.clone(), answer }))
+            }
+            // Envelopes have no CONNECT, and no name under which a client could come back.
+            Venue::Path(_) => (None, None, None),
+        };
         (inside.open)(Peer {
             conn: inside.next_conn(),
-            socket: socket.clone(),
-            namespace: Arc::clone(&served.path),
+            socket,
+            venue: served.venue.clone(),
             transport: "websocket",
             address: visitor.address,
             identity: greeted.identity,
             known: Arc::clone(&known),
             greeting: greeted.payload,
             dialect: greeted.dialect,
-            opening: Some(opening),
+            opening,
             inbox,
             outbox,
             closing,
         })?;
         Ok(Self {
-            path: Arc::clone(&served.path),
+            venue: served.venue.clone(),
             reader,
             intake: Some(intake),
             is_over: false,
             counted: Counted::new(served.metrics.clone(), true),
-            trail: Some(trail),
-            opening: Some(Opened { socket, answer }),
+            trail,
+            opening: opened,
             closing: Box::pin(asked(asked_to_close)),
             known,
         })
@@ -102,7 +110,7 @@ impl Space {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
         if let Some(Opened { socket, answer }) = &mut self.opening {
             let answer = ready!(Pin::new(answer).poll(cx)).ok();
-            let connected = answer.map(|pid| packet::connected(&self.path, socket, pid));
+            let connected = answer.map(|pid| packet::connected(self.venue.name(), socket, pid));
             self.opening = None;
             if answer.flatten().is_none() {
                 self.trail = None;
@@ -154,6 +162,12 @@ impl Space {
     /// Resolves when the session wants the connection to end. Not to be asked again afterwards.
     pub(super) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         self.closing.as_mut().poll(cx)
+    }
+
+    /// Whether it is the Socket.IO namespace `path`.
+    #[must_use]
+    pub(super) fn is_namespace(&self, path: &str) -> bool {
+        matches!(&self.venue, Venue::Namespace(own) if **own == *path)
     }
 
     /// Whether its client has shown who it is.

@@ -25,7 +25,7 @@ function attemptKey() {
 
 class Chat {
   #dialect;
-  #name;
+  #me;
   #page;
   #link;
   #messages = new Messages();
@@ -35,8 +35,9 @@ class Chat {
   #status = "online";
   #room;
   #isJoined = false;
-  /** The place in the room up to which everything has been heard. */
+  /** The place in the room up to which everything has been heard, and the epoch of places. */
   #since;
+  #epoch;
   /** Own messages without an answer, in the order of writing; one at a time is asked about. */
   #drafts = [];
   #isSending = false;
@@ -46,13 +47,14 @@ class Chat {
   #readPause;
 
   /** `page` hears `state`, `packet`, `self(user)`, `status(name)`, `room(name)` and `problem(text)`. */
-  constructor(dialect, credentials, page) {
+  constructor(dialect, me, page) {
     this.#dialect = dialect;
-    this.#name = credentials.name;
+    this.#me = me;
     this.#page = page;
     this.#messages.clear();
     this.#people.clear();
-    this.#link = new Link(dialect, credentials, {
+    const Way = dialect.path ? EnvelopeLink : Link;
+    this.#link = new Way(dialect, me, {
       packet: page.packet,
       heard: (kind, value) => this.#hears[kind](value),
       state: (state, detail) => {
@@ -72,15 +74,15 @@ class Chat {
   }
 
   leave() {
-    this.#link.tell(this.#dialect.leave(this.#room));
+    if (this.#dialect.leave) this.#link.tell(this.#dialect.leave(this.#room));
     this.#forgetRoom();
     this.#messages.notice("You have left the room.");
   }
 
-  write(text) {
+  write(text, files) {
     this.stopTyping();
-    const item = this.#messages.draft(this.#name || this.#self, text);
-    this.#send({ key: attemptKey(), text, item });
+    const item = this.#messages.draft(this.#me.name || this.#self, text, files);
+    this.#send({ key: attemptKey(), text, files, item });
     if (!this.#isJoined) this.#messages.waits(item);
   }
 
@@ -110,7 +112,7 @@ class Chat {
 
   /** Marks what is on the screen as read; a page that nobody sees reads nothing. */
   look() {
-    if (!this.#toRead || this.#readPause || document.visibilityState !== "visible") return;
+    if (!this.#dialect.read || !this.#toRead || this.#readPause || document.visibilityState !== "visible") return;
     this.#readPause = setTimeout(() => {
       this.#readPause = undefined;
       if (!this.#toRead || !this.#isJoined) return;
@@ -138,12 +140,17 @@ class Chat {
       this.#page.self(user);
       if (this.#isJoined) this.#statusIs(this.#status);
     },
+    denied: ({ text }) => {
+      this.#link.close();
+      this.#page.state("refused", text);
+    },
     message: (message) => {
       if (message.room !== this.#room) return;
-      const isOwn = message.from === this.#self;
-      this.#since = message.id;
+      const { id, seq, from, name } = message;
+      const isOwn = from === this.#self;
+      this.#since = seq === undefined ? id : { epoch: this.#epoch, seq };
       this.#messages.heard(message, isOwn);
-      this.#people.typing(message.from, false);
+      for (const typist of [from, name ?? from]) this.#people.typing(typist, false);
       if (isOwn) return;
       this.#toRead = message.id;
       this.look();
@@ -153,13 +160,26 @@ class Chat {
     typing: ({ user, room, active }) => {
       if (room === this.#room) this.#people.typing(user, active);
     },
-    presence: ({ user, status }) => {
-      if (user === this.#self) this.#statusIs(status);
-      else if (this.#room) this.#people.presence(user, status);
+    presence: (presence) => {
+      if (!this.#room || (presence.room ?? this.#room) !== this.#room) return;
+      if (presence.user === this.#self) this.#statusIs(presence.status);
+      else this.#people.presence(presence);
+    },
+    history: ({ messages }) => {
+      const here = messages.filter((it) => it.room === this.#room);
+      for (const message of here) this.#messages.heard(message, message.from === this.#self);
+    },
+    people: ({ users }) => {
+      if (this.#room) this.#people.list(users, this.#self);
+    },
+    inside: (inside) => {
+      this.#hears.history(inside);
+      this.#hears.people(inside);
     },
     reset: ({ room, position }) => {
       if (room !== this.#room) return;
       this.#since = position;
+      this.#epoch = position.epoch;
       this.#messages.notice("Some messages are no longer kept.");
     },
     deleted: ({ room }) => {
@@ -174,6 +194,7 @@ class Chat {
   };
 
   #connected() {
+    if (this.#dialect.greet) this.#link.tell(this.#dialect.greet(this.#me));
     if (this.#status !== "online") this.setStatus(this.#status);
     if (this.#room) this.#enter();
   }
@@ -202,7 +223,7 @@ class Chat {
     const since = this.#since;
     this.#link.ask(this.#dialect.join(room, since), (answer) => {
       if (room !== this.#room || this.#isJoined) return;
-      if (answer?.ok) return this.#entered(this.#dialect.joined(answer), since);
+      if (answer?.ok) return this.#entered(answer, since);
       if (!this.#link.isConnected) return; // the next connection joins
       if (!answer || PASSING.includes(answer.error.code)) {
         const isStill = () => room === this.#room && this.#link.isConnected;
@@ -215,6 +236,7 @@ class Chat {
 
   #entered({ position, resumed }, since) {
     this.#isJoined = true;
+    this.#epoch = position.epoch;
     // Where the log leads on, the messages themselves move the place: this may end half-way.
     if (!since || !resumed) this.#since = position;
     if (since) {
@@ -222,6 +244,8 @@ class Chat {
       this.#messages.notice(resumed ? whole : "Back; some messages are no longer kept.");
     }
     this.#statusIs(this.#status);
+    const questions = this.#dialect.entered?.(this.#room) ?? [];
+    for (const question of questions) this.#link.tell(question);
     this.#sendNext();
     this.look();
   }
@@ -237,7 +261,9 @@ class Chat {
     if (!draft || this.#isSending || !this.#isJoined) return;
     this.#isSending = true;
     this.#messages.sends(draft.item);
-    this.#link.ask(this.#dialect.send(this.#room, draft.text, draft.key), (answer) => {
+    const { text, key, files } = draft;
+    const uploads = files?.map(({ name, type, data }) => ({ name, type, data }));
+    const answered = (answer) => {
       if (draft !== this.#drafts[0]) return; // the room was left meanwhile
       this.#isSending = false;
       if (!answer || PASSING.includes(answer.error?.code)) {
@@ -247,13 +273,16 @@ class Chat {
       if (answer.ok) this.#messages.sent(draft.item, this.#dialect.sent(answer));
       else this.#messages.refused(draft.item, answer.error.message, () => this.#send(draft));
       this.#sendNext();
-    });
+    };
+    const withinMs = files?.length ? UPLOAD_MAX_MS : ANSWER_MAX_MS;
+    this.#link.ask(this.#dialect.send(this.#room, text, key, uploads), answered, withinMs);
   }
 
   #statusIs(status) {
     this.#status = status;
     this.#page.status(status);
-    if (this.#room && this.#self) this.#people.presence(this.#self, status, true);
+    if (!this.#room || !this.#self) return;
+    this.#people.presence({ user: this.#self, name: this.#me.name, status }, true);
   }
 
   #fail(what, answer) {

@@ -1,4 +1,4 @@
-// One connection to the node that served the page.
+// One connection by Socket.IO to the node that served the page.
 
 /** An answer that takes longer is lost with its connection. */
 const ANSWER_MAX_MS = 10_000;
@@ -14,18 +14,21 @@ class Link {
    * `told` hears: `state(name, detail)` with one of connecting, connected, lost, cut, refused and
    * ended; `heard(kind, value)` in the dialect's meaning; `packet(direction, text)`.
    */
-  constructor(dialect, credentials, told) {
+  constructor(dialect, me, told) {
     this.#socket = io(dialect.namespace, {
-      auth: dialect.auth(credentials),
+      auth: dialect.auth(me),
       autoConnect: false,
       forceNew: true,
       transports: ["websocket", "polling"],
       tryAllTransports: true,
     });
     this.#watchState(told);
-    this.#watchPackets(told, JSON.stringify(credentials.token).slice(1, -1));
+    this.#watchPackets(told, JSON.stringify(me.token).slice(1, -1));
     for (const [event, meaning] of Object.entries(dialect.hears)) {
-      this.#socket.on(event, (payload) => told.heard(...meaning(payload)));
+      this.#socket.on(event, (payload) => {
+        const meant = meaning(payload, me);
+        if (meant) told.heard(...meant);
+      });
     }
     told.state("connecting");
     this.#socket.connect();
@@ -61,9 +64,9 @@ class Link {
   }
 
   /** Asks, and has `answered(answer)` told what came: a yes, a refusal, or undefined for nothing. */
-  ask(request, answered) {
+  ask(request, answered, withinMs = ANSWER_MAX_MS) {
     if (!this.isConnected) return answered(undefined);
-    this.#socket.timeout(ANSWER_MAX_MS).emit(...request, (failure, answer) => {
+    this.#socket.timeout(withinMs).emit(...request, (failure, answer) => {
       answered(failure ? undefined : answer);
     });
   }

@@ -44,13 +44,29 @@ function signOut(why) {
   document.title = "Parlance";
 }
 
+/** What a token says about its user; it is the server that verifies it. */
+function claimsOf(token) {
+  try {
+    const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    return { user: String(claims.sub ?? claims.userId ?? claims.id ?? ""), role: claims.role };
+  } catch {
+    return {};
+  }
+}
+
 function signIn() {
   chat?.close();
   the("sign-in-problem").textContent = "";
   problem("");
   traffic.clear();
-  const credentials = { token: the("token").value.trim(), name: the("name").value.trim() };
-  chat = new Chat(DIALECTS[the("dialect").value], credentials, {
+  const dialect = DIALECTS[the("dialect").value];
+  const token = the("token").value.trim();
+  const name = the("name").value.trim();
+  const { user = name, role } = claimsOf(token);
+  const me = { token, name, user, role, room: the("room").value.trim() };
+  the("attach").hidden = !dialect.takesFiles;
+  the("status-field").hidden = !dialect.status;
+  chat = new Chat(dialect, me, {
     packet: (direction, text) => traffic.add(direction, text),
     problem,
     room: showRoom,
@@ -62,12 +78,13 @@ function signIn() {
     },
     self: (user) => {
       the("state").textContent = `Connected as ${user}`;
-      document.title = `${credentials.name || user} · Parlance`;
+      document.title = `${name || user} · Parlance`;
     },
     status: (status) => {
       the("status").value = status;
     },
   });
+  if (dialect.joinsAtOnce) chat.join(me.room);
 }
 
 function showRoom(room) {
@@ -78,16 +95,30 @@ function showRoom(room) {
     : "Join a room: everybody who names the same one meets there.";
   the("join").textContent = room === undefined ? "Join" : "Leave";
   for (const field of the("composer").elements) field.disabled = room === undefined;
+  the("files").value = "";
+  showChosen();
   problem("");
   if (room !== undefined) the("text").focus();
 }
 
-function write() {
+async function write() {
   const text = the("text").value.trim();
-  if (!text) return;
-  problem("");
+  const chosen = [...the("files").files];
+  if (!text && !chosen.length) return;
+  const why = filesProblem(chosen);
+  problem(why ?? "");
+  if (why) return;
   the("text").value = "";
-  chat.write(text);
+  the("files").value = "";
+  showChosen();
+  if (!chosen.length) return chat.write(text);
+  const writer = chat;
+  const files = await readFiles(chosen).catch((error) => problem(error.message));
+  if (files && writer === chat) chat.write(text, files);
+}
+
+function showChosen() {
+  the("chosen").textContent = [...the("files").files].map((it) => it.name).join(", ");
 }
 
 for (const name of Object.keys(DIALECTS)) the("dialect").append(new Option(name, name));
@@ -113,6 +144,10 @@ the("status").addEventListener("change", () => chat.setStatus(the("status").valu
 the("text").addEventListener("input", () => {
   if (the("text").value.trim()) chat.types();
   else chat.stopTyping();
+});
+the("files").addEventListener("change", () => {
+  showChosen();
+  the("text").focus();
 });
 the("text").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -14,17 +14,18 @@ class Messages {
   #receipts = new Map();
 
   /** Someone else's message, or an own one that another window sent. */
-  heard({ id, from, text, at }, isOwn) {
-    if (this.#byId.has(id)) return;
-    const item = this.#item(from, text, isOwn);
+  heard({ id, from, name, text, files, at }, isOwn) {
+    const known = this.#byId.get(id);
+    if (known) return this.#link(known, files);
+    const item = this.#item({ from: name || from, text, files }, isOwn);
     this.#name(item, id);
     this.#place(item, at);
     if (isOwn) this.#show(item);
   }
 
   /** An own message that has no answer yet. */
-  draft(from, text) {
-    const item = this.#item(from, text, true);
+  draft(from, text, files) {
+    const item = this.#item({ from, text, files }, true);
     this.#place(item, NO_TIME);
     return item;
   }
@@ -76,15 +77,24 @@ class Messages {
     this.#receipts.clear();
   }
 
-  #item(from, text, isOwn) {
+  #item({ from, text, files }, isOwn) {
     const node = element("article", isOwn ? "message own" : "message");
     const head = element("p", "by");
     const time = element("time");
     head.append(element("b", "", isOwn ? `${from} (you)` : from), time);
-    const item = { node, time, mark: element("span", "mark") };
+    const item = { node, time, mark: element("span", "mark"), files: fileList(files ?? []) };
     node.append(head, element("p", "text", text));
+    if (files?.length) node.append(item.files);
     if (isOwn) node.append(item.mark);
     return item;
+  }
+
+  /** A draft's files become links once its message is heard. */
+  #link(item, files) {
+    if (!files?.length) return;
+    const links = fileList(files);
+    item.files.replaceWith(links);
+    item.files = links;
   }
 
   #name(item, id) {

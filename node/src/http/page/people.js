@@ -7,14 +7,22 @@ class People {
   #statuses = new Map();
   #typists = new Set();
 
-  presence(user, status, isSelf = false) {
+  presence({ user, name, status }, isSelf = false) {
     if (status === "offline") this.#statuses.delete(user);
-    else this.#statuses.set(user, { status, isSelf });
+    else this.#statuses.set(user, { name: name || user, status, isSelf });
     this.#show();
   }
 
+  /** These, and nobody else. */
+  list(users, self) {
+    this.#statuses.clear();
+    for (const it of users) this.presence(it, it.user === self);
+  }
+
+  /** Nobody by name: all have stopped. */
   typing(user, isActive) {
-    if (isActive) this.#typists.add(user);
+    if (user === undefined) this.#typists.clear();
+    else if (isActive) this.#typists.add(user);
     else this.#typists.delete(user);
     const names = [...this.#typists];
     const some = names.slice(0, 3).join(", ") + (3 < names.length ? " and others" : "");
@@ -32,10 +40,10 @@ class People {
 
   #show() {
     const users = [...this.#statuses].sort(([one], [other]) => one.localeCompare(other));
-    const lines = users.map(([user, { status, isSelf }]) => {
+    const lines = users.map(([, { name, status, isSelf }]) => {
       const line = element("li");
       line.dataset.status = status;
-      line.append(element("span", "who", isSelf ? `${user} (you)` : user), element("span", "status", status));
+      line.append(element("span", "who", isSelf ? `${name} (you)` : name), element("span", "status", status));
       return line;
     });
     this.#list.replaceChildren(...lines);

@@ -26,6 +26,7 @@ impl Keeper {
     fn take(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Presence(presence) => self.presence(&presence),
+            Arrival::Signal(_, Signal::News(news)) => self.news(&news),
             Arrival::Entry(entry) => {
                 let topic = Topic::Room(entry.room.clone());
                 match self.watched.get_mut(&topic) {
@@ -200,12 +201,17 @@ impl Keeper {
 
     fn room_signal(&mut self, topic: &Topic, signal: Signal) {
         let Topic::Room(room) = topic else { return };
+        if *room == RoomId::lobby() {
+            // Its list is read when it is told, so nothing else is kept of it here.
+            return self.upkeep.listed();
+        }
         let Some(watched) = self.watched.get_mut(topic) else { return };
         let voice = voice(&self.dialects, &self.life, &self.metrics);
         match signal {
-            Signal::Typing { user, origin, active: true } => {
+            Signal::Typing { typists } => {
                 let now = tokio::time::Instant::now();
-                if let Some(typist) = watched.typists.start(user, origin, now) {
+                for (user, origin) in typists {
+                    let Some(typist) = watched.typists.start(user, origin, now) else { continue };
                     let cause = voice.cause_of(&typist.origin);
                     let notice =
                         Notice::TypingStarted { room: room.clone(), user: typist.user.clone() };
@@ -213,16 +219,16 @@ impl Keeper {
                 }
                 self.upkeep.typing(topic);
             }
-            Signal::Typing { user, origin: _, active: false } => {
-                self.stop_typing(topic, &user.id);
+            Signal::Stopped { user } => self.stop_typing(topic, &user),
+            Signal::Raised { room, at } => {
+                let notice = Notice::Raised { room, at };
+                watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
             }
             Signal::Entered { user } => {
                 if watched.roster.enter(user.clone()) {
                     self.seen.entry(user.id.clone()).or_default().insert(topic.clone());
                     self.upkeep.look_up(topic, &user.id);
-                    if *room == RoomId::lobby() {
-                        return self.upkeep.listed();
-                    }
+                    self.upkeep.room_listed(topic, watched.list_told);
                     let cause = Cause::User(&user.id);
                     let notice = Notice::Entered { room: room.clone(), user: user.clone() };
                     watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -230,9 +236,7 @@ impl Keeper {
             }
             Signal::Left { user } => {
                 if let Some(user) = watched.roster.leave(&user) {
-                    if *room == RoomId::lobby() {
-                        return self.upkeep.listed();
-                    }
+                    self.upkeep.room_listed(topic, watched.list_told);
                     let cause = Cause::User(&user.id);
                     let notice = Notice::Left { room: room.clone(), user: user.clone() };
                     watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -240,7 +244,9 @@ impl Keeper {
                 self.stop_typing(topic, &user);
             }
             // Signals of users reach users' topics only.
-            Signal::Delivered { .. }
+            // News reaches every keeper before it is asked for its topic.
+            Signal::News(_)
+            | Signal::Delivered { .. }
             | Signal::Read { .. }
             | Signal::Notification { .. }
             | Signal::Disconnect
@@ -288,7 +294,12 @@ impl Keeper {
                 return;
             }
             // Signals of rooms reach rooms only.
-            Signal::Typing { .. } | Signal::Entered { .. } | Signal::Left { .. } => return,
+            Signal::Typing { .. }
+            | Signal::Stopped { .. }
+            | Signal::News(_)
+            | Signal::Raised { .. }
+            | Signal::Entered { .. }
+            | Signal::Left { .. } => return,
         };
         let Some(watched) = self.watched.get_mut(topic) else { return };
         let voice = voice(&self.dialects, &self.life, &self.metrics);
@@ -298,6 +309,7 @@ impl Keeper {
     }
 
     fn presence(&mut self, presence: &Presence) {
+        self.upkeep.list_presence(&presence.user);
         let Some(topics) = self.seen.get(&presence.user) else { return };
         // Rooms in a fixed order, so that tests and users see the same.
         let mut topics: Vec<_> = topics.iter().cloned().collect();
@@ -344,6 +356,7 @@ impl Keeper {
         };
         let manner = Manner::Once(Once::of(&presence.user, presence.version));
         let Some(watched) = self.watched.get_mut(topic) else { return };
+        self.upkeep.room_listed(topic, watched.list_told);
         let voice = voice(&self.dialects, &self.life, &self.metrics);
         watched.tell_all(notice, (Cause::User(&presence.user), manner), &voice);
     }

@@ -1,17 +1,14 @@
 //! What a keeper does by the clock: silence of typists, receipts, leaving, re-assertion, look-ups.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use tokio::time::Instant;
 
-use crate::clock;
-use crate::domain::id::{RoomId, UserId};
-use crate::domain::notice::Notice;
+use crate::domain::id::UserId;
 use crate::domain::topic::Topic;
-use crate::hub::fanout::{Cause, Manner};
-use crate::hub::keeper::{Done, Keeper, voice};
+use crate::hub::keeper::{Done, Keeper};
 use crate::store::Stamp;
 
 /// A topic that nobody here listens to is left after so long: most listeners come back.
@@ -56,6 +53,10 @@ pub(super) struct Upkeep {
     list_at: Option<Instant>,
     /// When it was told last.
     list_told: Option<Instant>,
+    /// Who was on it then, or would have been but for their status.
+    list_users: HashSet<UserId>,
+    /// Rooms whose users have changed, and when those who want their list are to be told.
+    room_lists: IndexMap<Topic, Instant>,
     /// One look-up at a time.
     is_looking: bool,
 }
@@ -100,6 +101,42 @@ impl Upkeep {
         self.typing.insert(topic.clone());
     }
 
+    /// A user's status has changed, which concerns the list if the user is on it.
+    pub(super) fn list_presence(&mut self, user: &UserId) {
+        if self.list_users.contains(user) {
+            self.listed();
+        }
+    }
+
+    /// These are on the list of who is online.
+    pub(super) fn list_read(&mut self, users: HashSet<UserId>) {
+        self.list_users = users;
+    }
+
+    /// The users of a room have changed, whose list was told last at `told`.
+    pub(super) fn room_listed(&mut self, topic: &Topic, told: Option<Instant>) {
+        let at = told.map_or_else(Instant::now, |told| told + LIST_EVERY);
+        self.room_lists.entry(topic.clone()).or_insert(at);
+    }
+
+    /// The rooms whose lists are to be told at `now`.
+    pub(super) fn due_lists(&mut self, now: Instant) -> Vec<Topic> {
+        let due = self.room_lists.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<Topic> = due.map(|(topic, _)| topic.clone()).collect();
+        self.room_lists.retain(|_, at| now < *at);
+        due
+    }
+
+    /// Whether the list of who is online is to be told at `now`; then it is no more.
+    pub(super) fn take_list(&mut self, now: Instant) -> bool {
+        let is_due = self.list_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.list_at = None;
+            self.list_told = Some(now);
+        }
+        is_due
+    }
+
     /// The list of who is online has changed.
     pub(super) fn listed(&mut self) {
         let told = self.list_told;
@@ -142,7 +179,8 @@ impl Keeper {
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         self.hush(now);
-        self.tell_list(now);
+        self.read_list(now);
+        self.tell_room_lists(now);
         self.report_handed();
         self.unwatch(now);
         self.compare_heads(now);
@@ -190,19 +228,6 @@ impl Keeper {
             if self.watched.get(&topic).is_some_and(|it| !it.typists.is_empty()) {
                 self.upkeep.typing.insert(topic);
             }
-        }
-    }
-
-    fn tell_list(&mut self, now: Instant) {
-        if self.upkeep.list_at.is_none_or(|at| now < at) {
-            return;
-        }
-        self.upkeep.list_at = None;
-        self.upkeep.list_told = Some(now);
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
-        if let Some(watched) = self.watched.get_mut(&Topic::Room(RoomId::lobby())) {
-            let notice = Notice::Listed { users: watched.roster.listed(), at: clock::now() };
-            watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
         }
     }
 
@@ -302,5 +327,31 @@ impl Keeper {
             let heads = store.reassert(&due).await;
             Done::Heads(due.into_iter().map(|(topic, _)| topic).collect(), heads)
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::RoomId;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_changes_of_a_list_are_one_push_a_second() {
+        let mut upkeep = Upkeep::default();
+        let room = Topic::Room(RoomId::parse("r").unwrap());
+        let (mut pushes, mut room_pushes, mut told) = (0, 0, None);
+        // A thousand users come within three seconds; the keeper ticks after each.
+        for _ in 0..1_000 {
+            tokio::time::advance(Duration::from_millis(3)).await;
+            upkeep.listed();
+            upkeep.room_listed(&room, told);
+            let now = Instant::now();
+            pushes += usize::from(upkeep.take_list(now));
+            for _ in upkeep.due_lists(now) {
+                room_pushes += 1;
+                told = Some(now);
+            }
+        }
+        assert_eq!((pushes, room_pushes), (3, 3));
     }
 }

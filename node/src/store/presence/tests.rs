@@ -28,7 +28,12 @@ fn room(n: usize) -> RoomId {
 }
 
 fn participant(user: &UserId) -> Participant {
-    Participant { id: user.clone(), name: format!("The {user}: \0\n"), role: Role::Agent }
+    Participant {
+        id: user.clone(),
+        name: format!("The {user}: \0\n"),
+        role: Role::Agent,
+        full_name: None,
+    }
 }
 
 /// What was told of each user, and of each user in each room.
@@ -94,6 +99,10 @@ async fn assert_nobody_is_left(redis: &TestRedis, prefix: &str, observer: &Shard
         let left = keys_like(redis, &format!("{prefix}:{{*}}:{what}:*")).await;
         let left: Vec<_> = left.iter().filter(|it| !it.ends_with(":m")).collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+    for counter in keys_like(redis, &format!("{prefix}:{{*}}:online")).await {
+        let count: i64 = redis.client.get(&counter).await.unwrap();
+        assert_eq!(count, 0, "{counter}");
     }
     let lives: Vec<String> = redis.client.hkeys(observer.keys.live()).await.unwrap();
     assert_eq!(lives, vec![observer.present().to_string()]);

@@ -65,8 +65,22 @@ impl Client {
 
     /// Sends an event without asking for an answer.
     pub(crate) async fn emit(&self, event: &str, argument: Value) {
-        let body = json!([event, argument]).to_string();
+        self.emit_all(event, Some(argument)).await;
+    }
+
+    /// Sends an event that has an argument, or none.
+    pub(crate) async fn emit_all(&self, event: &str, argument: Option<Value>) {
+        let body = array(event, argument).to_string();
         self.send(vec![message('2', &self.namespace, &body)]).await;
+    }
+
+    /// Sends an event that has an argument, or none, and does not wait for its answer.
+    pub(crate) async fn ask_all(&mut self, event: &str, argument: Option<Value>) -> u64 {
+        let id = self.ack_next;
+        self.ack_next += 1;
+        let body = format!("{id}{}", array(event, argument));
+        self.send(vec![message('2', &self.namespace, &body)]).await;
+        id
     }
 
     /// Sends an event and does not wait for its answer.
@@ -188,10 +202,19 @@ impl Client {
         assert!(held, "{what}: not within {within:?}; heard {:?}", self.look(last_heard));
     }
 
+    /// Tells of every change of the journal.
+    pub(crate) fn changes(&self) -> watch::Receiver<Journal> {
+        self.journal.clone()
+    }
+
     /// What the journal tells now.
     pub(crate) fn look<T>(&self, question: impl FnOnce(&Journal) -> T) -> T {
         question(&self.journal.borrow())
     }
+}
+
+fn array(event: &str, argument: Option<Value>) -> Value {
+    [json!(event)].into_iter().chain(argument).collect()
 }
 
 /// The texts of messages.

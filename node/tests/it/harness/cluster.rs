@@ -1,7 +1,7 @@
 //! Nodes of one cluster, with a Redis of their own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ impl Plan {
             let (public, internal) = (free_address(), free_address());
             let mut command = command(dir.path(), &self.settings);
             command.env("PARLANCE_LISTEN", public.to_string());
+            command.env("PARLANCE_PUBLIC_URL", format!("http://{public}"));
             command.env("PARLANCE_INTERNAL_LISTEN", internal.to_string());
             command.env("PARLANCE_REDIS__URL", url);
             let log = dir.path().join(format!("node-{index}.log"));
@@ -106,6 +107,11 @@ impl Cluster {
     /// A cluster of two plain nodes.
     pub(crate) async fn of_two() -> Self {
         Plan::nodes(2).start().await
+    }
+
+    /// A node's public address.
+    pub(crate) fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node].public
     }
 
     /// A way to connect to a node.
@@ -164,12 +170,18 @@ impl Cluster {
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
     }
 
+    /// Where the nodes keep files.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.dir.path().join("data/files")
+    }
+
     /// Starts a node that has ended, at the same addresses.
     pub(crate) async fn restart(&mut self, node: usize) {
         assert!(!self.is_running(node), "node {node} still runs");
         let mut command = command(self.dir.path(), &self.settings);
         let it = &mut self.nodes[node];
         command.env("PARLANCE_LISTEN", it.public.to_string());
+        command.env("PARLANCE_PUBLIC_URL", format!("http://{}", it.public));
         command.env("PARLANCE_INTERNAL_LISTEN", it.internal.to_string());
         command.env(
             "PARLANCE_REDIS__URL",

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::harness::client::{Client, Pipe};
 use crate::harness::journal::Standing;
-use crate::harness::{SOON, polling, token, websocket};
+use crate::harness::{SOON, official, polling, token, websocket};
 
 /// Packets that may wait between a transport and its client.
 const PACKETS_MAX: usize = 1_024;
@@ -25,6 +25,8 @@ const SMALL_RECEIVE_BUFFER: u32 = 4 * 1_024;
 enum Transport {
     Websocket,
     Polling,
+    /// The official client with these transports.
+    Official(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +70,11 @@ impl Dial {
 
     pub(crate) fn polling(self) -> Self {
         Self { transport: Transport::Polling, ..self }
+    }
+
+    /// The official JavaScript client with these transports, separated by commas.
+    pub(crate) fn official(self, transports: &'static str) -> Self {
+        Self { transport: Transport::Official(transports), ..self }
     }
 
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
@@ -114,6 +121,9 @@ impl Dial {
                 let http = reqwest::Client::builder().default_headers(self.headers.clone());
                 let url = self.url("http", "polling");
                 tasks.spawn(polling::pump(http.build().unwrap(), url, bursts, packets));
+            }
+            Transport::Official(transports) => {
+                tasks.spawn(official::pump(self.url("http", ""), transports, bursts, packets));
             }
             Transport::Websocket => {
                 let socket = TcpSocket::new_v4().unwrap();

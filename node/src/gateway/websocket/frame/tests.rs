@@ -57,6 +57,23 @@ fn text(text: &str) -> Heard {
 }
 
 #[test]
+fn a_message_that_is_dropped_leaves_its_start_and_the_next_one_whole() {
+    let mut decoder = Decoder::new(10_000);
+    let first = masked(TEXT, &[b'a'; 3_000]);
+    assert_eq!(decoder.decode(&mut first.as_slice()), Ok(None));
+    assert_eq!(decoder.pending().len(), 3_000);
+    decoder.drop_message();
+    assert_eq!(decoder.pending(), b"");
+    let ping = masked(FINAL | PING, b"p");
+    assert_eq!(decoder.decode(&mut ping.as_slice()), Ok(Some(Heard::Ping(b"p".to_vec()))));
+    let rest = [masked(CONTINUATION, &[b'b'; 9_000]), masked(FINAL, &[b'c'; 9_000])].concat();
+    let dropped = Heard::Dropped(vec![b'a'; DROPPED_START_BYTES]);
+    assert_eq!(decoder.decode(&mut rest.as_slice()), Ok(Some(dropped)));
+    let next = masked(FINAL | TEXT, b"next");
+    assert_eq!(decoder.decode(&mut next.as_slice()), Ok(Some(text("next"))));
+}
+
+#[test]
 fn messages_are_put_together_with_control_frames_between_their_fragments() {
     check(&[(0x81, b"hello")], &[text("hello")], None);
     check(&[(0x81, b"")], &[text("")], None);
@@ -209,7 +226,7 @@ proptest! {
         let (all, code) = heard(&bytes);
         let texts = all.into_iter().filter_map(|it| match it {
             Heard::Text(text) => Some(text),
-            Heard::Ping(_) | Heard::Pong | Heard::Close(_) => None,
+            Heard::Dropped(_) | Heard::Ping(_) | Heard::Pong | Heard::Close(_) => None,
         });
         let (theirs, is_whole) = texts_of_tungstenite(&bytes);
         let texts: Vec<String> = texts.collect();
