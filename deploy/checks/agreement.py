@@ -24,7 +24,7 @@ EXAMPLE = ROOT / "config/parlance.example.toml"
 # Settings that the chart sets by itself.
 OF_THE_CHART = {
     "listen", "internal_listen", "data_dir", "redis.url", "auth.jwt_secret", "auth.public_key_file", "blobs.secret",
-    "dialects.dir",
+    "api.keys", "access.token", "dialects.dir",
 }
 
 

@@ -1,7 +1,7 @@
 -- What follows a place of a room's log; or the newest page, where the log does not lead on from
 -- there: it was trimmed, or the place was lost with its epoch.
 --
--- KEYS: meta, log
+-- KEYS: meta, log, redacted
 -- ARGV: epoch, seq, seconds for which an entry is kept
 
 local clock = redis.call('TIME')
@@ -15,16 +15,15 @@ local head = { tonumber(meta[1]) or 0, tonumber(meta[2]) or 0, tonumber(meta[3])
 local function is_known()
   -- Before the first entry nothing can have been lost, whatever epoch the room was in.
   if SEQ == 0 then return true end
-  local id = string.format('%.0f-0', SEQ)
-  local entry = redis.call('XRANGE', KEYS[2], id, id)[1]
-  return entry and header_of(entry[2][2]) == EPOCH
+  local record = record_at(KEYS[2], KEYS[3], SEQ)
+  return record and header_of(record) == EPOCH
 end
 
 -- The entries after the place, or nil where one is missing.
 local function following()
   local page, expected, complete = {}, SEQ + 1, true
-  read_page('XRANGE', KEYS[2], string.format('(%.0f-0', SEQ), '+', function(record, seq)
-    local _, at = header_of(record)
+  read_page(KEYS[2], KEYS[3], 1, SEQ, function(record, seq)
+    local _, _, at = header_of(record)
     complete = seq == expected and SINCE <= at
     if complete then
       page[#page + 1] = record
@@ -41,4 +40,4 @@ if SEQ <= head[2] and is_known() then
   local page = following()
   if page then return cmsgpack.pack({ after = page }) end
 end
-return cmsgpack.pack({ reset = { head, newest_page(KEYS[2], SINCE) } })
+return cmsgpack.pack({ reset = { head, newest_page(KEYS[2], KEYS[3], SINCE) } })

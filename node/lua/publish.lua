@@ -1,19 +1,27 @@
 -- Carries out a batch: gives events their places in their rooms' logs, and publishes them and the
 -- signals between them. An item that fails says so and spoils no other item.
 --
--- KEYS[4…]: for each room of the batch its meta, log, recent (even, odd), bars;
+-- KEYS[4]: bars that hold in every room; KEYS[5]: feed
+-- KEYS[6…]: for each room of the batch its meta, log, recent (even, odd), bars, redacted;
 --           for each user of the batch the interest in the user's topic
--- ARGV[3]: entries that a room keeps; ARGV[4]: seconds for which an entry is kept; then for each
--- item six: what, number of its topic's first key, name of the topic, dedupe mark, sender, body.
--- What: message, event, close, delete (a room's entries), room_signal, user_signal.
+-- ARGV[3]: entries that a room keeps; ARGV[4]: seconds for which an entry is kept; ARGV[5]: entries
+-- of the feed, 0 where there is none; then for each item six: what, number of its topic's first key,
+-- name of the topic, dedupe mark, sender, body.
+-- What: message, event, close, reopen, delete, redact (a room's entries), room_signal, user_signal.
+-- Of a redaction the sender is the place, epoch and seq; the body holds three, behind the lengths of
+-- the first two: the event, what takes the message's place, and what takes that of earlier edits.
 
-local KEPT, KEPT_S = ARGV[3], ARGV[4]
+local KEPT, KEPT_S, FED = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local BARS, FEED = KEYS[4], KEYS[5]
 local RECORD_VERSION = 1
 -- A repeated send is recognised for one to two periods.
 local PERIOD_MS, RECENT_S = 600000, 1200
 
--- Events after which a room is not open any more.
-local STATE_AFTER = { close = 'closed', delete = 'deleted' }
+-- Events that open or close a room.
+local STATE_AFTER = { close = 'closed', reopen = 'open', delete = 'deleted' }
+
+-- Room, epoch and seq of each entry that this batch has stored.
+local fed = {}
 
 local rooms = {}
 
@@ -35,7 +43,7 @@ local function read_room(first)
   local meta = redis.call('HMGET', KEYS[first],
     'epoch', 'seq', 'nth', 'generation', 'nodes', 'state', 'visibility')
   local room = {
-    meta = KEYS[first], log = KEYS[first + 1], bars = KEYS[first + 4],
+    meta = KEYS[first], log = KEYS[first + 1], bars = KEYS[first + 4], redacted = KEYS[first + 5],
     recent = { [0] = KEYS[first + 2], [1] = KEYS[first + 3] },
     epoch = tonumber(meta[1]) or 0, seq = tonumber(meta[2]) or 0, nth = tonumber(meta[3]) or 0,
     state = meta[6], has_record = meta[7] ~= false,
@@ -81,10 +89,17 @@ local function repeated(room, name, place)
   return { duplicate = { epoch, seq, nth, at } }
 end
 
+-- Muted or banned, here or everywhere.
 local function is_barred(room, sender)
   if sender == '' then return false end
-  local bar = redis.call('HGET', room.bars, sender)
-  return bar and NOW < tonumber(bar)
+  for _, bars in ipairs({ room.bars, BARS }) do
+    local bar = redis.call('HGET', bars, sender)
+    if bar then
+      local muted, banned = string.match(bar, '^(%d+) ?(%d*)$')
+      if NOW < math.max(tonumber(muted), tonumber(banned) or 0) then return true end
+    end
+  end
+  return false
 end
 
 local function store(room, what, name, mark, body)
@@ -111,7 +126,52 @@ local function store(room, what, name, mark, body)
     end
   end
   tell(room.nodes, entry_item(name, record))
+  if 0 < FED then fed[#fed + 1] = { name, room.epoch, seq } end
   return { stored = { room.epoch, seq, nth, NOW } }
+end
+
+-- Puts a body into the place of a stored record; false: there is none of that epoch.
+local function replace(room, epoch, seq, body)
+  local id, field = int(seq) .. '-0', int(seq)
+  local stored = redis.call('XRANGE', room.log, id, id)[1]
+  local record = stored and stored[2][2] or redis.call('HGET', room.redacted, field)
+  if not record then return false end
+  local _, header = cmsgpack.unpack_one(record)
+  if epoch and header[2] ~= epoch then return false end
+  redis.call('HSET', room.redacted, field, pack(header) .. body)
+  redis.call('XDEL', room.log, id)
+  return true
+end
+
+-- What lies before the log is read no more.
+local function prune(room)
+  if redis.call('HLEN', room.redacted) % 64 ~= 0 then return end
+  local oldest = redis.call('XRANGE', room.log, '-', '+', 'COUNT', 1)[1]
+  local first = oldest and tonumber(string.match(oldest[1], '^%d+')) or 0
+  for _, field in ipairs(redis.call('HKEYS', room.redacted)) do
+    if tonumber(string.match(field, '%d+')) < first - 64 then
+      redis.call('HDEL', room.redacted, field)
+    end
+  end
+end
+
+-- Takes a message's text away, wherever it is stored, then tells of it.
+local function redact(room, name, mark, place, body)
+  local epoch, seq = string.match(place, '^(%d+) (%d+)$')
+  local first, second, start = string.match(body, '^(%d+) (%d+)\n()')
+  local middle, rest = start + first, start + first + second
+  local event, replacement = string.sub(body, start, middle - 1), string.sub(body, middle, rest - 1)
+  local erased = string.sub(body, rest)
+  if not replace(room, tonumber(epoch), tonumber(seq), replacement) then return 'missing' end
+  local edits = 'e' .. seq
+  for edit in string.gmatch(redis.call('HGET', room.redacted, edits) or '', '%d+') do
+    replace(room, nil, tonumber(edit), erased)
+  end
+  local answer = store(room, 'redact', name, mark, event)
+  redis.call('HSET', room.redacted, edits, int(room.seq))
+  prune(room)
+  redis.call('EXPIRE', room.redacted, KEPT_S)
+  return answer
 end
 
 local function append(first, what, name, mark, sender, body)
@@ -127,6 +187,7 @@ local function append(first, what, name, mark, sender, body)
   if room.state == 'deleted' then return 'gone' end
   if room.state == 'closed' and (what == 'message' or what == 'close') then return 'closed' end
   if what == 'message' and is_barred(room, sender) then return 'barred' end
+  if what == 'redact' then return redact(room, name, mark, sender, body) end
   return store(room, what, name, mark, body)
 end
 
@@ -152,7 +213,7 @@ local function carry_out(i)
 end
 
 local answers = {}
-for i = 5, #ARGV, 6 do
+for i = 6, #ARGV, 6 do
   -- A call that fails raises: caught here, it ends its item and nothing else.
   local done, answer = pcall(carry_out, i)
   if not done then
@@ -162,4 +223,10 @@ for i = 5, #ARGV, 6 do
   answers[#answers + 1] = answer
 end
 publish_frames()
+if 0 < #fed then
+  -- Batches are numbered, so that whoever follows the feed sees that one was cut off or lost.
+  local newest = redis.pcall('XREVRANGE', FEED, '+', '-', 'COUNT', 1)[1]
+  local number = newest and tonumber(newest[2][4]) or 0
+  redis.pcall('XADD', FEED, 'MAXLEN', '~', int(FED), '*', 'd', pack(fed), 'n', int(number + 1))
+end
 return pack(answers)

@@ -14,23 +14,28 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::app::drain::Stop;
-use crate::auth::Authenticator;
 use crate::auth::key::KeyProblem;
+use crate::auth::remote::RemoteError;
 use crate::auth::trust::Mode;
+use crate::auth::{AuthFailure, Authenticator, Credentials};
 use crate::blobs::config::PublicUrl;
 use crate::blobs::{Blobs, BlobsError};
 use crate::chat::Chat;
+use crate::chat::access_hook::AccessHook;
 use crate::clock;
 use crate::config::Config;
 use crate::dialect::check::Faults;
 use crate::dialect::{Dialects, LinkTo};
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
+use crate::http::api::{self, PartsLater};
+use crate::http::tickets::{self, Tickets};
 use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
 use crate::lifecycle::Lifecycle;
 use crate::session::{self, Sessions};
 use crate::store::{Health, Store, StoreError, connect};
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics;
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
@@ -60,6 +65,9 @@ pub enum StartError {
     /// The place for files cannot be used.
     #[error("blobs: {0}")]
     Blobs(#[from] BlobsError),
+    /// The application cannot be asked who may be in a room.
+    #[error("access.url: {0}")]
+    Hook(RemoteError),
     /// Redis cannot be used.
     #[error("redis: {0}")]
     Store(#[from] StoreError),
@@ -89,7 +97,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let lifecycle = Lifecycle::default();
     tokio::select! {
         biased;
-        node = start(&config, &lifecycle) => node?.serve(stop).await,
+        // Boxed: starting needs much room, and once.
+        node = Box::pin(start(&config, &lifecycle)) => node?.serve(stop).await,
         // Nobody is connected yet, so there is nothing to drain.
         () = stop.asked() => info!("stopped while starting"),
     }
@@ -102,9 +111,10 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let started = Instant::now();
     // The internal port first: a node that waits for Redis lives, and says that it is not ready.
     let (health, seen) = watch::channel(Health::Starting);
-    serve_internal(config, seen, lifecycle).await?;
+    let api = PartsLater::default();
+    serve_internal(config, seen, &api, lifecycle).await?;
 
-    let auth = Arc::new(Authenticator::new(&config.auth)?);
+    let auth = Arc::new(Authenticator::new(&config.auth, lifecycle)?);
     if config.auth.mode == Mode::Trust {
         warn!(
             "clients are taken at their word: whoever says who they are on connecting needs no token"
@@ -115,23 +125,36 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let keepers = std::thread::available_parallelism().map_or(1, usize::from).min(KEEPERS_MAX);
     let (arrivals, mailboxes) = hub::mailboxes(keepers);
     let store = connect(&config.redis, arrivals, lifecycle.clone()).await?;
+    let (audit, records) = Audit::new();
+    lifecycle.spawn("audit", store.clone().keep_audit(config.audit, records));
     let (handed_to, handed) = mpsc::channel(HANDED_MAX);
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
-    let chat = Chat::start(config.rooms, (&store, &blobs), handed, lifecycle);
+    let hook = AccessHook::new(&config.access, lifecycle).map_err(StartError::Hook)?;
+    let chat = Chat::start((config.rooms, hook), (&store, &blobs), handed, lifecycle);
+    api.get_or_init(|| api::Parts { chat: chat.clone(), store: store.clone() });
+    let tickets = Tickets {
+        chat: chat.clone(),
+        dialects: Arc::clone(&dialects),
+        auth: Arc::clone(&auth),
+        revocations: Arc::clone(hub.revocations()),
+        body_bytes_max: config.limits.message_bytes.get(),
+    };
     let sessions = Sessions::new(
         session_config(config, &dialects),
         (chat, hub.clone(), store.clone()),
         Arc::clone(&dialects),
-        Arc::clone(&auth),
+        (Arc::clone(&auth), audit.clone()),
         lifecycle.clone(),
     );
     lifecycle.spawn("report", report(store.clone(), hub.clone()));
 
-    let behind = behind(&dialects, &auth, sessions);
+    hub.revocations().known().await;
+    let behind = behind(&dialects, (&auth, audit), &hub, sessions);
     let gateway = Gateway::new(config.gateway(), behind, lifecycle.clone());
     let public = gateway.listen().await.map_err(cannot_listen(config.listen))?;
     let at = public.address().map_err(cannot_listen(config.listen))?;
-    let pages = gateway.router(http::public(sources(&store, &hub, blobs, started)));
+    let sources = sources(&store, &hub, blobs, started);
+    let pages = gateway.router(http::public(sources, tickets::routes(tickets)));
     lifecycle.spawn("public port", public.serve(pages, lifecycle.clone()));
     // Ready only now: whoever asks the probe comes next.
     lifecycle.spawn("health", pass_on(store.health(), health));
@@ -142,6 +165,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
 async fn serve_internal(
     config: &Config,
     health: watch::Receiver<Health>,
+    api: &PartsLater,
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
@@ -150,7 +174,7 @@ async fn serve_internal(
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
     let listener = listener.await.map_err(cannot_listen(address))?;
     let at = listener.address().map_err(cannot_listen(address))?;
-    let pages = http::internal(health, scrape, lifecycle);
+    let pages = http::internal(health, scrape, api::routes(&config.api, api), lifecycle);
     lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
     info!(listen = %at, "serving probes and metrics");
     Ok(())
@@ -213,14 +237,28 @@ fn session_config(config: &Config, dialects: &Dialects) -> session::Config {
     }
 }
 
-fn behind(dialects: &Arc<Dialects>, auth: &Arc<Authenticator>, sessions: Sessions) -> Behind {
-    let (auth_of_gateway, spoken) = (Arc::clone(auth), Arc::clone(dialects));
+fn behind(
+    dialects: &Arc<Dialects>,
+    (auth, audit): (&Arc<Authenticator>, Audit),
+    hub: &Hub,
+    sessions: Sessions,
+) -> Behind {
+    let spoken = Arc::clone(dialects);
+    let (verifier, revocations) = (Arc::clone(auth), Arc::clone(hub.revocations()));
+    let authenticate = move |shown: &Credentials| {
+        let identity = verifier.authenticate(shown, clock::now())?;
+        match &identity {
+            Some(it) if revocations.ends(&it.pass()) => Err(AuthFailure::Revoked),
+            Some(_) | None => Ok(identity),
+        }
+    };
     Behind {
         venues: dialects.venues(),
         cookies: auth.cookies().to_vec(),
-        authenticate: Arc::new(move |shown| auth_of_gateway.authenticate(shown, clock::now())),
+        authenticate: Arc::new(authenticate),
         open: Arc::new(move |peer| sessions.open(peer)),
         takes_files: Arc::new(move |namespace, packet| spoken.takes_files(namespace, packet)),
+        audit,
     }
 }
 

@@ -5,18 +5,30 @@
 
 mod claims;
 pub mod config;
+mod issuer;
+mod jwks;
 pub mod key;
+mod key_set;
+mod metrics;
 pub mod mint;
+pub mod remote;
 pub mod trust;
 
-use crate::auth::claims::Rules;
+use std::collections::BTreeSet;
+
 use crate::auth::config::Config;
-use crate::auth::key::{KeyProblem, Keys};
+use crate::auth::issuer::Issuer;
+use crate::auth::key::{Header, KeyProblem};
 use crate::auth::trust::Mode;
+use crate::clock;
 use crate::domain::claims::Claims;
 use crate::domain::command::Token;
+use crate::domain::id::TokenId;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::revoked::Pass;
 use crate::domain::role::Actor;
 use crate::domain::time::Timestamp;
+use crate::lifecycle::Lifecycle;
 
 /// Somebody whose token verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +37,19 @@ pub struct Identity {
     pub actor: Actor,
     /// When the token ends.
     pub expires_at: Timestamp,
+    /// The token's own id, if it has one that is an id.
+    pub token: Option<TokenId>,
+    /// When the token was issued (`iat`, else `nbf`), if it says so.
+    pub issued_at: Option<Timestamp>,
+}
+
+impl Identity {
+    /// What tells whether the token was taken back.
+    #[must_use]
+    pub fn pass(&self) -> Pass {
+        let user = self.actor.id().clone();
+        Pass { user, token: self.token.clone(), issued_at: self.issued_at }
+    }
 }
 
 /// What a handshake brought along, in the order in which it is looked at.
@@ -50,29 +75,77 @@ pub enum AuthFailure {
     /// Another issuer or audience, or a claim that is missing or of the wrong type.
     #[error("claims refused")]
     Claims,
+    /// It was taken back.
+    #[error("revoked")]
+    Revoked,
+    /// Its key is not known, and its issuer has not answered yet: asking again helps.
+    #[error("the issuer's keys cannot be had now")]
+    KeysAway,
+}
+
+impl AuthFailure {
+    /// The reason in metrics and audit records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Claims => "claims",
+            Self::Revoked => "revoked",
+            Self::KeysAway => "keys_away",
+        }
+    }
+
+    /// What the client hears; the failure is counted.
+    #[must_use]
+    pub fn counted(self) -> Refusal {
+        metrics::failed(self);
+        self.refusal()
+    }
+
+    /// What the client hears. Only what cannot pass by itself is the token's fault.
+    #[must_use]
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Invalid | Self::Expired | Self::Claims | Self::Revoked => Refusal::AuthRequired,
+            Self::KeysAway => Refusal::Unavailable(Outcome::Refused),
+        }
+    }
 }
 
 /// Verifies tokens.
 #[derive(Debug)]
 pub struct Authenticator {
     mode: Mode,
-    keys: Keys,
-    rules: Rules,
+    issuers: Vec<Issuer>,
     cookies: Vec<String>,
 }
 
 impl Authenticator {
-    /// Reads the configured keys.
+    /// Reads the configured keys, and from now on those that issuers publish.
     ///
     /// # Errors
     /// There is no key, or one of them is of no use.
-    pub fn new(config: &Config) -> Result<Self, KeyProblem> {
-        Ok(Self {
-            mode: config.mode,
-            keys: Keys::read(config)?,
-            rules: Rules::new(config),
-            cookies: config.cookies.clone(),
-        })
+    pub fn new(config: &Config, lifecycle: &Lifecycle) -> Result<Self, KeyProblem> {
+        Self::check(config)?;
+        metrics::describe();
+        let issuers = config.all_issuers();
+        let issuers =
+            issuers.iter().map(|it| Issuer::new(it, lifecycle)).collect::<Result<_, _>>()?;
+        Ok(Self { mode: config.mode, issuers, cookies: config.cookies.clone() })
+    }
+
+    /// Whether the configured keys can be used, as far as that can be told without asking anybody.
+    ///
+    /// # Errors
+    /// There is no key, or one of them is of no use.
+    pub fn check(config: &Config) -> Result<(), KeyProblem> {
+        let issuers = config.all_issuers();
+        if issuers.is_empty() && config.mode == Mode::Jwt {
+            return Err(KeyProblem::Missing);
+        }
+        let mut names = BTreeSet::new();
+        issuers.iter().try_for_each(|it| issuer::check(it, &mut names))
     }
 
     /// Who the bearer of `token` is.
@@ -80,8 +153,35 @@ impl Authenticator {
     /// # Errors
     /// The token does not verify at `now`.
     pub fn verify(&self, token: &Token, now: Timestamp) -> Result<Identity, AuthFailure> {
-        let claims = self.keys.signed_claims(token)?;
-        self.rules.identity(&claims, now)
+        let header = Header::of(token)?;
+        self.issuer_of(token).ok_or(AuthFailure::Claims)?.judge(token, &header, now)
+    }
+
+    /// Who the bearer of `token` is. Where its key is not known yet, the issuer is asked first: that
+    /// takes a few seconds at most.
+    ///
+    /// # Errors
+    /// The token does not verify.
+    pub async fn verify_patiently(&self, token: &Token) -> Result<Identity, AuthFailure> {
+        let verdict = self.verify(token, clock::now());
+        match (verdict, self.issuer_of(token)) {
+            (Err(AuthFailure::KeysAway), Some(issuer)) => {
+                issuer.read_again().await;
+                self.verify(token, clock::now())
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// By whose keys and rules a token is judged: those of the issuer that it names, else of the one
+    /// that may have any name.
+    fn issuer_of(&self, token: &Token) -> Option<&Issuer> {
+        if let [only] = &self.issuers[..] {
+            return Some(only);
+        }
+        let name = issuer::named_by(token);
+        let named = self.issuers.iter().find(|it| it.name.is_some() && it.name == name);
+        named.or_else(|| self.issuers.iter().find(|it| it.name.is_none()))
     }
 
     /// Who these credentials name: the first token that is there must verify, and no other one
@@ -108,13 +208,13 @@ impl Authenticator {
         Ok(Some(identity))
     }
 
-    /// Who somebody without a token is by these words; `None`: nobody is taken at their word, or
+    /// Who somebody without a token is by these words, said at `now`; `None`: nobody is taken at their word, or
     /// the words say no id.
     #[must_use]
-    pub fn take_at_word(&self, claims: &Claims) -> Option<Identity> {
+    pub fn take_at_word(&self, claims: &Claims, now: Timestamp) -> Option<Identity> {
         match self.mode {
             Mode::Jwt => None,
-            Mode::Trust => trust::identity(claims),
+            Mode::Trust => trust::identity(claims, now),
         }
     }
 

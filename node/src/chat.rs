@@ -3,15 +3,19 @@
 //! The chat core tells Redis and nobody else: whoever hears of it hears it from Redis, like on
 //! every other node. Refusals carry codes; dialects spell them.
 
+pub mod access_hook;
+
+mod moderation;
 mod news;
+mod posts;
 mod quotas;
 mod receipts;
+mod records;
 mod rooms;
 mod stats;
 mod typing;
 mod views;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,6 +23,8 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
 use crate::blobs::{Blobs, Stored};
+use crate::chat::access_hook::AccessHook;
+pub use crate::chat::posts::Post;
 use crate::chat::quotas::Quotas;
 use crate::chat::receipts::ReadMark;
 pub use crate::chat::rooms::Admitted;
@@ -31,18 +37,20 @@ use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::news::Happened;
-use crate::domain::presence::{LISTED_USERS_MAX, Shown, Status};
+use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::receipt::Handed;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::reply::Reply;
-use crate::domain::role::{Actor, Participant, Role};
+use crate::domain::revoked::Revoked;
+use crate::domain::role::{Actor, Role};
 use crate::domain::room::{NewRoom, Reserved, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
 use crate::domain::stats::Stats;
 use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
+use crate::telemetry::audit::{Kept, Place};
 
 /// `rooms`: what happens to rooms that nobody has made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -57,6 +65,7 @@ pub struct Config {
 pub struct Chat {
     store: Store,
     policy: RoomPolicy,
+    hook: AccessHook,
     blobs: Blobs,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
@@ -85,10 +94,10 @@ pub struct Asker<'a> {
 
 impl Chat {
     /// Starts the tasks of the core; `handed` tells that of receipts what was handed to live
-    /// connections.
+    /// connections. `hook` has the last say about who may come in.
     #[must_use]
     pub fn start(
-        config: Config,
+        (config, hook): (Config, AccessHook),
         (store, blobs): (&Store, &Blobs),
         handed: mpsc::Receiver<Handed>,
         lifecycle: &Lifecycle,
@@ -98,6 +107,7 @@ impl Chat {
         Self {
             store: store.clone(),
             policy: config.policy,
+            hook,
             blobs: blobs.clone(),
             quotas,
             reads,
@@ -107,13 +117,13 @@ impl Chat {
         }
     }
 
-    /// Lets the actor into the room, and tells what it is. Under the open policy, or with a grant
-    /// in the token, an unknown room is made.
+    /// Lets the actor into the room, and tells what it is. Under the open policy, with a grant in
+    /// the token, or where the application says so, an unknown room is made.
     ///
     /// # Errors
     /// Denied, no such room, or Redis could not be asked.
     pub async fn admit(&self, actor: &Actor, room: &RoomId) -> Result<Admitted, Refusal> {
-        rooms::admit(&self.store, self.policy, actor, room).await
+        rooms::admit(&self.store, (self.policy, &self.hook), actor, room).await
     }
 
     /// What is told of a room; of one that nobody has described, its id.
@@ -161,6 +171,7 @@ impl Chat {
                 client_message_id: draft.client_message_id,
                 attachments,
             }),
+            redacts: None,
         };
         // Before: a connection that ends meanwhile must not take the files of its message away.
         let kept = stored.map(Stored::keep);
@@ -186,44 +197,6 @@ impl Chat {
         self.blobs.store(uploads).await.map(Some)
     }
 
-    /// Who is in a room that the actor may hear.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn users(&self, actor: &Actor, room: RoomId) -> Result<Reply, Refusal> {
-        let users = self.seen_in(actor, std::slice::from_ref(&room)).await?;
-        Ok(Reply::Users { room, users })
-    }
-
-    /// Who is online in the cluster: the most recently seen of those who are listed.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn online(&self, actor: &Actor) -> Result<Reply, Refusal> {
-        let mut users = self.store.listed().await.map_err(unavailable)?;
-        users.retain(|it| it.status != Status::Offline);
-        Ok(online(actor, users))
-    }
-
-    /// Who is online in these rooms.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn online_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Reply, Refusal> {
-        let mut users = self.seen_in(actor, rooms).await?;
-        // The asker is the last one, and stays.
-        users.drain(..users.len().saturating_sub(LISTED_USERS_MAX));
-        Ok(online(actor, users))
-    }
-
-    /// How many users are in a room if the actor is, too.
-    ///
-    /// # Errors
-    /// Redis could not be asked.
-    pub async fn count(&self, actor: &Actor, room: &RoomId) -> Result<u64, Refusal> {
-        self.store.count_with(room, actor.id()).await.map_err(unavailable)
-    }
-
     /// The cluster's figures; whoever watches them is told, too.
     ///
     /// # Errors
@@ -241,34 +214,6 @@ impl Chat {
     #[must_use]
     pub fn watch_stats(&self) -> watch::Receiver<Stats> {
         self.stats.subscribe()
-    }
-
-    /// Who is in these rooms and not seen as offline, and the actor: Redis may not know yet that
-    /// the actor has come.
-    async fn seen_in(&self, actor: &Actor, rooms: &[RoomId]) -> Result<Vec<Shown>, Refusal> {
-        let mut inside = BTreeMap::new();
-        for room in rooms {
-            if LISTED_USERS_MAX <= inside.len() {
-                break;
-            }
-            let found = self.store.inside(room).await.map_err(unavailable)?;
-            inside.extend(found.into_iter().map(|it| (it.id.clone(), it)));
-        }
-        inside.remove(actor.id());
-        let others: Vec<Participant> = inside.into_values().take(LISTED_USERS_MAX).collect();
-        let asked: Vec<UserId> =
-            others.iter().map(|it| it.id.clone()).chain([actor.id().clone()]).collect();
-        let seen = self.store.presence(&asked).await.map_err(unavailable)?;
-        let own = match seen.last().map(|it| it.status) {
-            None | Some(Status::Offline) => Status::Online,
-            Some(status @ (Status::Online | Status::Away | Status::Busy)) => status,
-        };
-        let at = clock::now();
-        let others = others.into_iter().zip(seen);
-        let others = others.map(|(user, seen)| Shown { user, status: seen.status, at });
-        let others = others.filter(|it| it.status != Status::Offline);
-        let asker = Shown { user: actor.participant.clone(), status: own, at };
-        Ok(others.chain([asker]).collect())
     }
 
     /// Closes a room that the connection has joined: nobody can write into it any more.
@@ -289,6 +234,7 @@ impl Chat {
             client_message_id: None,
             origin: Some((asker.conn, None)),
             event: Event::RoomClosed { by: Some(by), reason },
+            redacts: None,
         };
         self.append(append).await?;
         Ok(Reply::Closed { room })
@@ -298,7 +244,13 @@ impl Chat {
         let news = match &append.event {
             Event::MessagePosted(_) => Some(Happened::Posted),
             Event::RoomClosed { .. } => Some(Happened::Closed),
-            Event::RoomUpdated { .. } | Event::RoomDeleted => None,
+            Event::MessageEdited { .. }
+            | Event::MessageDeleted { .. }
+            | Event::RoomUpdated { .. }
+            | Event::RoomReopened
+            | Event::RoomDeleted
+            | Event::AccessChanged { .. }
+            | Event::Erased => None,
         };
         // A reserved room has no members.
         let news = news.filter(|_| Reserved::of(&append.room).is_none());
@@ -367,6 +319,27 @@ impl Chat {
         Ok(Reply::Renewed)
     }
 
+    /// Takes back a token, or all tokens of a user that were issued up to now: they let nobody in
+    /// any more, and their connections end, on every node, also on those that hear of it late.
+    ///
+    /// # Errors
+    /// Too many are remembered already, or Redis could not be asked; doing it again is harmless.
+    pub async fn revoke(&self, what: Revoked) -> Result<(), Refusal> {
+        let revoked = self.store.revoke(&what).await.map_err(|error| {
+            debug!(%error, outcome = error.outcome.as_str(), "a token was not revoked");
+            Refusal::Unavailable(error.outcome)
+        })?;
+        revoked.map(|_at| ()).ok_or(Refusal::StorageFull)
+    }
+
+    /// Audit records, newest first, those before `before` if it is given; at most a thousand.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn audit(&self, before: Option<Place>, limit: u32) -> Result<Vec<Kept>, Refusal> {
+        self.store.audit(before, limit).await.map_err(unavailable)
+    }
+
     /// Ends every connection of a user, on all nodes.
     ///
     /// # Errors
@@ -390,16 +363,6 @@ fn may_hold_files(appended: &Result<Appended, Refusal>) -> bool {
         Ok(appended) => !appended.duplicate,
         Err(refusal) => refusal.outcome() == Outcome::Unknown,
     }
-}
-
-/// A list of who is online with the asker on it, whom Redis may not know to be there yet.
-fn online(actor: &Actor, mut users: Vec<Shown>) -> Reply {
-    let (user, at) = (actor.participant.clone(), clock::now());
-    if users.iter().all(|it| it.user.id != user.id) {
-        users.insert(0, Shown { user: user.clone(), status: Status::Online, at });
-    }
-    users.truncate(LISTED_USERS_MAX);
-    Reply::Online { user, users, at }
 }
 
 /// Redis could not be asked, and nothing that would be stored twice was at stake.

@@ -18,14 +18,15 @@ use serde::Deserialize;
 use crate::auth::trust::Mode;
 use crate::auth::{self, Authenticator};
 use crate::blobs::config::{self as blobs, PublicUrl};
-use crate::chat;
+use crate::chat::{self, access_hook};
 use crate::dialect;
 use crate::dialect::check::Faults;
 use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
+use crate::http::api::config as api;
 use crate::secret::Secret;
 use crate::store::config::{self as store, History};
-use crate::telemetry::logging;
+use crate::telemetry::{audit, logging};
 
 /// The settings of a node. Each field is a setting or a section of the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub auth: auth::config::Config,
     /// What happens to rooms that nobody has made.
     pub rooms: chat::Config,
+    /// Who is asked who may be in a room.
+    pub access: access_hook::Config,
     /// Which pages may speak to this node.
     pub cors: Cors,
     /// How a dead client is found.
@@ -57,8 +60,12 @@ pub struct Config {
     pub limits: Limits,
     /// How this node leaves.
     pub drain: Drain,
+    /// Who may use the server API.
+    pub api: api::Config,
     /// Where attachments are kept.
     pub blobs: blobs::Config,
+    /// What is kept of who did what.
+    pub audit: audit::Config,
     /// Which protocols are spoken.
     pub dialects: Dialects,
     /// What is logged, and how.
@@ -112,11 +119,14 @@ impl Default for Config {
             history: History::default(),
             auth: auth::config::Config::default(),
             rooms: chat::Config::default(),
+            access: access_hook::Config::default(),
             cors: gateway.cors,
             heartbeat: gateway.heartbeat,
             limits: Limits::default(),
             drain: gateway.drain,
+            api: api::Config::default(),
             blobs: blobs::Config::default(),
+            audit: audit::Config::default(),
             dialects: Dialects::default(),
             log: logging::Config::default(),
             is_laptop: false,
@@ -202,14 +212,16 @@ impl Config {
         let mut problems = self.redis.problems();
         // On a laptop start the secret is made later.
         if !self.is_laptop
-            && let Err(problem) = Authenticator::new(&self.auth)
+            && let Err(problem) = Authenticator::check(&self.auth)
         {
             problems.push(format!("{}: {problem}", problem.setting()));
         }
-        if self.auth.mode == Mode::Trust && self.auth.has_key() {
+        let is_trusting = self.auth.mode == Mode::Trust;
+        let has_keys = !self.auth.all_issuers().is_empty();
+        if is_trusting && has_keys {
             problems.push(
                 "auth.mode: takes clients at their word, so it does not go with a key: remove it, \
-                 or auth.jwt_secret and auth.public_key_file"
+                 or the keys and issuers of auth"
                     .into(),
             );
         }
@@ -229,9 +241,11 @@ impl Config {
                 self.drain.seconds
             ));
         }
+        problems.extend(self.api.problems());
         problems.extend(self.blobs.problems());
-        let is_keyless = self.auth.mode == Mode::Trust || self.auth.public_key_file.is_some();
-        if is_keyless && self.link_secret().is_none() {
+        problems.extend(self.access.problems());
+        problems.extend(self.audit.problems());
+        if (is_trusting || has_keys) && self.link_secret().is_none() {
             problems.push(
                 "blobs.secret: links to files cannot be signed without a secret: set a random \
                  text, the same on every node"

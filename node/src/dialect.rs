@@ -12,6 +12,7 @@ mod file;
 mod forms;
 mod json;
 mod links;
+mod occasion;
 mod offer;
 mod pattern;
 mod rates;
@@ -21,6 +22,7 @@ mod shape;
 pub mod source;
 mod template;
 mod venue;
+mod word;
 mod words;
 
 use std::borrow::Cow;
@@ -35,7 +37,7 @@ pub use crate::dialect::dialects::Dialects;
 use crate::dialect::envelope::RequestId;
 use crate::dialect::forms::Forms;
 pub use crate::dialect::links::LinkTo;
-use crate::dialect::offer::Occasion;
+use crate::dialect::occasion::Occasion;
 use crate::dialect::pattern::Pattern;
 use crate::dialect::request::{Given, Rules};
 pub use crate::dialect::set::DialectSet;
@@ -297,7 +299,12 @@ impl Dialect {
     /// application's JSON in it is none.
     #[must_use]
     pub fn encode(&self, notice: &Notice) -> Option<Spoken> {
-        let (to, utterance) = self.server.get(&Occasion::of(notice))?;
+        if let Notice::Emitted { event, data } = notice {
+            let payload = RawValue::from_string(data.clone()).ok()?;
+            let frame = Arc::new(Frame::new(Arc::from(event.as_str()), payload));
+            return Some(Spoken { to: Audience::All, frame });
+        }
+        let (to, utterance) = self.server.get(&Occasion::of(notice)?)?;
         let frame = utterance.speak(&Words::of_notice(notice, &self.style))?;
         let frame = match notice {
             Notice::Entry(entry) => frame.at(Offset { event: entry.id(), at: entry.at }),
@@ -314,6 +321,7 @@ impl Dialect {
             | Notice::Delivered { .. }
             | Notice::Read { .. }
             | Notice::Notification { .. }
+            | Notice::Emitted { .. }
             | Notice::HistoryReset { .. }
             | Notice::News { .. }
             | Notice::Ended { .. }

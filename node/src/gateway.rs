@@ -48,6 +48,7 @@ use crate::gateway::socketio::{Lane, Namespace};
 use crate::gateway::uploads::Uploads;
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Peer;
+use crate::telemetry::audit::Audit;
 
 /// TCP connections beside those of sessions: probes, pages, second requests of polling clients.
 const SPARE_TRANSPORTS: usize = 1000;
@@ -85,6 +86,8 @@ pub struct Behind {
     pub authenticate: Authenticate,
     /// Serves peers.
     pub open: Open,
+    /// Told of everyone who is turned away.
+    pub audit: Audit,
     /// Tells the events that may be larger than others.
     pub takes_files: TakesFiles,
 }
@@ -135,6 +138,7 @@ impl Gateway {
         let door = Door {
             admission: Admission::new(config.limits),
             cookies: behind.cookies,
+            audit: behind.audit,
             links: Arc::default(),
             uploads,
             engine,
@@ -162,13 +166,12 @@ impl Gateway {
     /// Everything that the public port serves: Socket.IO, WebSockets with envelopes, and `pages` for
     /// all else.
     pub fn router(&self, pages: Router) -> Router {
-        let origins = Arc::new(self.door.config.cors.origins.clone());
         let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
         pages
             .route(ENGINE_PATH, socket_io.clone())
             .route(&format!("{ENGINE_PATH}/"), socket_io)
             .layer(from_fn_with_state(Arc::clone(&self.door), door::pass_envelopes))
-            .layer(from_fn_with_state(origins, door::check_origin))
+            .layer(from_fn_with_state(Arc::clone(&self.door), door::check_origin))
     }
 
     /// Open sessions.

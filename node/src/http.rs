@@ -1,12 +1,15 @@
 //! What the node tells over plain HTTP: an example page, its health and figures to everyone, its
 //! probes and metrics on the internal port.
 
+pub mod api;
+
 mod files;
 mod health;
 mod page;
 mod probes;
 mod scrape;
 mod status;
+pub mod tickets;
 
 use std::sync::Arc;
 
@@ -47,8 +50,8 @@ impl std::fmt::Debug for Sources {
     }
 }
 
-/// The public pages, without Socket.IO.
-pub fn public(sources: Sources) -> Router {
+/// The public pages, without Socket.IO; `tickets` are the older way of a protocol.
+pub fn public(sources: Sources, tickets: Router) -> Router {
     let files = get(files::file).with_state(sources.blobs.clone());
     Router::new()
         .route("/files/{id}/{name}", files)
@@ -57,13 +60,15 @@ pub fn public(sources: Sources) -> Router {
         .route("/api/status", get(status::status))
         .route("/api/socket/health", get(health::socket))
         .with_state(sources)
+        .merge(tickets)
         .fallback(not_found)
 }
 
-/// The pages of the internal port. Spawns the task that times how long Redis has been away.
+/// The pages of the internal port, `api` among them. Spawns the task that times how long Redis has been away.
 pub fn internal(
     health: watch::Receiver<Health>,
     metrics: PrometheusHandle,
+    api: Router,
     lifecycle: &Lifecycle,
 ) -> Router {
     let readiness = probes::Readiness::watch(health, lifecycle);
@@ -71,6 +76,7 @@ pub fn internal(
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready).with_state(readiness))
         .route("/metrics", get(scrape::metrics).with_state(metrics))
+        .merge(api)
         .fallback(not_found)
 }
 

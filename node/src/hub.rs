@@ -8,6 +8,7 @@ pub mod directory;
 pub mod fanout;
 pub mod outbox;
 pub mod queue;
+pub mod revocations;
 
 mod cursor;
 mod keeper;
@@ -26,10 +27,12 @@ use crate::dialect::{DialectSet, Dialects};
 use crate::domain::id::ConnId;
 use crate::domain::position::Position;
 use crate::domain::receipt::Handed;
+use crate::domain::revoked::Revocation;
 use crate::domain::topic::Topic;
 use crate::hub::directory::Directory;
 use crate::hub::fanout::Listener;
 use crate::hub::keeper::{Ask, Keeper, Mailbox};
+use crate::hub::revocations::{Revocations, Watch};
 pub use crate::hub::roster::ROSTER_USERS_MAX;
 use crate::hub::watched::Attaching;
 use crate::lifecycle::Lifecycle;
@@ -37,6 +40,9 @@ use crate::store::{Arrivals, Store, StoreError};
 
 /// Batches of arrivals that may wait for a keeper. One that does not fit makes it compare heads.
 const ARRIVALS_MAX: usize = 4096;
+
+/// Revocations that may wait. One that does not fit is read again.
+const REVOKED_MAX: usize = 1024;
 
 /// Requests of sessions that may wait for a keeper; further ones wait at the session.
 const ASKS_MAX: usize = 1024;
@@ -49,6 +55,7 @@ pub const HANDED_MAX: usize = 4096;
 pub struct Hub {
     keepers: Arc<[mpsc::Sender<Ask>]>,
     directory: Arc<Directory>,
+    revocations: Arc<Revocations>,
 }
 
 /// The hub's ends of the channels through which the store tells what happened.
@@ -56,6 +63,7 @@ pub struct Hub {
 pub struct Mailboxes {
     arrivals: Vec<mpsc::Receiver<Vec<crate::store::Arrival>>>,
     resync: watch::Receiver<u64>,
+    revoked: mpsc::Receiver<Revocation>,
 }
 
 /// What this node serves now.
@@ -128,7 +136,11 @@ pub fn mailboxes(keepers: usize) -> (Arrivals, Mailboxes) {
     let (senders, arrivals): (Vec<_>, Vec<_>) =
         (0..keepers).map(|_| mpsc::channel(ARRIVALS_MAX)).unzip();
     let (resync, heard) = watch::channel(0);
-    (Arrivals { keepers: senders.into(), resync }, Mailboxes { arrivals, resync: heard })
+    let (ended, revoked) = mpsc::channel(REVOKED_MAX);
+    (
+        Arrivals { keepers: senders.into(), resync, revoked: ended },
+        Mailboxes { arrivals, resync: heard, revoked },
+    )
 }
 
 impl Hub {
@@ -160,7 +172,10 @@ impl Hub {
             "registrar",
             registrar::run(store.clone(), Arc::clone(&directory), lifecycle.clone()),
         );
-        Self { keepers: keepers.into(), directory }
+        let revocations = Arc::new(Revocations::default());
+        let watch = Watch::new(store.clone(), mailboxes.resync, Arc::clone(&revocations));
+        lifecycle.spawn("revocations", watch.run(mailboxes.revoked));
+        Self { keepers: keepers.into(), directory, revocations }
     }
 
     /// Takes a listener of a topic, in place of an earlier one of the same connection. It hears
@@ -211,6 +226,12 @@ impl Hub {
     #[must_use]
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// What was taken back, and whose connections that ends.
+    #[must_use]
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// What this node serves now.

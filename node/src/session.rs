@@ -8,6 +8,7 @@
 pub mod peer;
 pub mod trail;
 
+mod auditing;
 mod commands;
 mod guard;
 mod limits;
@@ -24,15 +25,18 @@ use std::sync::atomic::Ordering;
 
 use tracing::{Instrument, debug, debug_span};
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::{AuthFailure, Authenticator, Identity};
 use crate::chat::Chat;
+use crate::clock;
 use crate::dialect::{DialectId, DialectSet, Dialects, Request};
 use crate::domain::close::CloseReason;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
 use crate::hub::outbox::Outgoing;
+use crate::hub::revocations::Hold;
 use crate::hub::{Change, Hub};
 use crate::lifecycle::Lifecycle;
+use crate::session::auditing::Auditor;
 use crate::session::guard::Guard;
 use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
@@ -42,6 +46,7 @@ use crate::session::recovery::Recovery;
 use crate::session::rooms::Rooms;
 use crate::session::stats::Watching;
 use crate::store::Store;
+use crate::telemetry::audit::Audit;
 
 /// What every session needs to know.
 #[derive(Debug, Clone)]
@@ -68,6 +73,18 @@ struct Parts {
     dialects: Arc<Dialects>,
     auth: Arc<Authenticator>,
     metrics: Metrics,
+    audit: Audit,
+}
+
+impl Parts {
+    fn unless_revoked(&self, identity: Identity) -> Result<Identity, AuthFailure> {
+        let is_revoked = self.hub.revocations().ends(&identity.pass());
+        if is_revoked { Err(AuthFailure::Revoked) } else { Ok(identity) }
+    }
+
+    fn hold(&self, identity: &Identity, peer: &Peer) -> Hold {
+        self.hub.revocations().hold(peer.conn, identity.pass(), &peer.outbox)
+    }
 }
 
 /// Runs connections. One per node; cheap to clone.
@@ -84,11 +101,11 @@ impl Sessions {
         config: Config,
         (chat, hub, store): (Chat, Hub, Store),
         dialects: Arc<Dialects>,
-        auth: Arc<Authenticator>,
+        (auth, audit): (Arc<Authenticator>, Audit),
         lifecycle: Lifecycle,
     ) -> Self {
         let metrics = Metrics::new();
-        let parts = Parts { config, chat, hub, store, dialects, auth, metrics };
+        let parts = Parts { config, chat, hub, store, dialects, auth, metrics, audit };
         Self { parts: Arc::new(parts), lifecycle }
     }
 
@@ -101,7 +118,8 @@ impl Sessions {
     /// its dialect wants one at once.
     pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
-        let session = Session::new(Arc::clone(&self.parts), peer)?;
+        let auditor = Auditor::new(self.parts.audit.clone(), Arc::clone(&peer.caller));
+        let session = Session::new(Arc::clone(&self.parts), peer, auditor)?;
         self.lifecycle.spawn("session", session.run().instrument(span));
         Ok(())
     }
@@ -127,31 +145,24 @@ struct Session {
     /// The figures that an admin has asked for.
     stats: Option<Watching>,
     guard: Guard,
+    /// Ends the connection when its token is taken back.
+    hold: Option<Hold>,
+    auditor: Auditor,
 }
 
 impl Session {
-    fn new(parts: Arc<Parts>, mut peer: Peer) -> Result<Self, Refusal> {
+    fn new(parts: Arc<Parts>, mut peer: Peer, auditor: Auditor) -> Result<Self, Refusal> {
         let expected = parts.dialects.expected(&peer.venue, peer.dialect.as_deref());
         let dialect = expected.unwrap_or(parts.config.dialect);
-        let mut identity = peer.identity.take();
-        let payload = peer.greeting.take();
-        let payload = payload.as_ref().map(|it| &**it.expose());
-        let greeting = parts.dialects.greeting(dialect, payload)?;
-        if let (None, Some(greeting)) = (&identity, &greeting) {
-            identity = parts.auth.take_at_word(&greeting.claims);
-            peer.known.store(identity.is_some(), Ordering::Relaxed);
-        }
-        if identity.is_none() && expected.is_some_and(|it| parts.dialects.get(it).needs_token()) {
-            return Err(Refusal::AuthRequired);
-        }
-        if let (Some(identity), Some(greeting)) = (&mut identity, &greeting) {
-            let user = &mut identity.actor.participant;
-            greeting.claims.check(user)?;
-            user.name_if_unnamed(greeting.claims.name.as_deref());
-        }
+        let needs_token = expected.is_some_and(|it| parts.dialects.get(it).needs_token());
+        let greeting = greeting(&parts, dialect, needs_token, &mut peer);
+        auditor.connected(peer.identity.as_ref(), greeting.as_ref().err());
+        let greeting = greeting?;
+        let identity = peer.identity.take();
         let expires_at = identity.as_ref().map(|it| it.expires_at);
         let guard = Guard::new(peer.outbox.clone(), expires_at, dialect);
         let rooms = Rooms::new(peer.conn, Arc::clone(parts.hub.directory()));
+        let hold = identity.as_ref().map(|it| parts.hold(it, &peer));
         Ok(Self {
             parts,
             peer,
@@ -165,6 +176,8 @@ impl Session {
             is_standing: false,
             stats: None,
             guard,
+            hold,
+            auditor,
         })
     }
 
@@ -192,6 +205,7 @@ impl Session {
         self.keep_changes().await;
         loop {
             tokio::select! {
+                () = self.peer.outbox.reviewed() => self.rooms.review(),
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
                 stats = stats::changed(&mut self.stats) => self.tell_stats(stats),
                 confirmed = recovery::due(self.recovery.as_ref()) => self.keep_confirmed(&confirmed).await,
@@ -262,6 +276,7 @@ impl Session {
         if reason == CloseReason::TooSlow {
             self.parts.metrics.slow_consumer_closes.increment(1);
         }
+        self.auditor.ended(self.identity.as_ref(), reason);
         self.stop_all_typing();
         // A gateway that is gone itself needs no reason.
         self.peer.closing.send(Some(reason)).ok();
@@ -272,4 +287,30 @@ impl Session {
         }
         self.leave_behind(reason).await;
     }
+}
+
+/// What the CONNECT asks for, and who asks: by a token, else by the CONNECT's words where those are
+/// believed. The words must not contradict the token.
+fn greeting(
+    parts: &Parts,
+    dialect: DialectId,
+    needs_token: bool,
+    peer: &mut Peer,
+) -> Result<Option<Request>, Refusal> {
+    let payload = peer.greeting.take();
+    let payload = payload.as_ref().map(|it| &**it.expose());
+    let greeting = parts.dialects.greeting(dialect, payload)?;
+    if let (None, Some(greeting)) = (&peer.identity, &greeting) {
+        peer.identity = parts.auth.take_at_word(&greeting.claims, clock::now());
+        peer.known.store(peer.identity.is_some(), Ordering::Relaxed);
+    }
+    if peer.identity.is_none() && needs_token {
+        return Err(Refusal::AuthRequired);
+    }
+    if let (Some(identity), Some(greeting)) = (&mut peer.identity, &greeting) {
+        let user = &mut identity.actor.participant;
+        greeting.claims.check(user)?;
+        user.name_if_unnamed(greeting.claims.name.as_deref());
+    }
+    Ok(greeting)
 }

@@ -7,14 +7,18 @@ pub mod config;
 pub mod embedded;
 pub mod recovery;
 
+mod audit;
+mod bars;
 mod beat;
 mod client;
 mod codec;
 mod connect;
+mod feed;
 mod interest;
 mod keys;
 mod listed;
 mod log;
+mod members;
 mod metrics;
 mod news;
 mod presence;
@@ -22,8 +26,11 @@ mod publisher;
 mod quotas;
 mod reaper;
 mod receipts;
+mod requests;
+mod revocations;
 mod rooms;
 mod script;
+mod seen;
 mod shard;
 mod stats;
 mod subscriber;
@@ -35,10 +42,11 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use crate::domain::event::{Event, SharedEntry};
-use crate::domain::id::{ClientMessageId, ConnId, NodeLife, RoomId, UserId};
+use crate::domain::id::{ClientMessageId, ConnId, MessageId, NodeLife, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Presence;
 use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::revoked::Revocation;
 use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
@@ -46,9 +54,14 @@ use crate::domain::topic::Topic;
 use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Reported, TableRow};
 use crate::store::config::Config;
+pub use crate::store::feed::{FeedPage, FeedPlace};
+pub use crate::store::members::{Belonging, Members, ROOM_MEMBERS_MAX};
 pub use crate::store::news::{Concerned, Turn};
 use crate::store::publisher::Job;
-pub use crate::store::rooms::{Access, Members};
+pub use crate::store::receipts::Unread;
+pub use crate::store::requests::Begun;
+pub use crate::store::rooms::{Access, Known};
+pub use crate::store::seen::Seen;
 use crate::store::shard::Shard;
 
 /// Cheap handle to Redis.
@@ -102,6 +115,32 @@ pub struct Append {
     pub origin: Option<(ConnId, Option<String>)>,
     /// What happened.
     pub event: Event,
+    /// What it takes away; `None`: nothing.
+    pub redacts: Option<Redaction>,
+}
+
+/// A message whose text goes.
+#[derive(Debug, Clone)]
+pub struct Redaction {
+    /// Which.
+    pub message: MessageId,
+    /// What is left in its place.
+    pub left: Event,
+}
+
+impl Append {
+    /// An event of the application's.
+    #[must_use]
+    pub fn of_application(room: &RoomId, event: Event) -> Self {
+        Self {
+            room: room.clone(),
+            sender: None,
+            client_message_id: None,
+            origin: None,
+            event,
+            redacts: None,
+        }
+    }
 }
 
 /// Where an event is stored.
@@ -159,6 +198,17 @@ pub enum Page {
     },
 }
 
+/// Which of a room's messages a page is counted among, from the newest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// All.
+    All,
+    /// Those before the one with this number.
+    Before(u64),
+    /// Those up to and with this place.
+    UpTo(Position),
+}
+
 /// What arrives for a keeper, in the order in which Redis published it.
 #[derive(Debug, Clone)]
 pub enum Arrival {
@@ -206,6 +256,8 @@ pub struct Arrivals {
     pub keepers: Arc<[mpsc::Sender<Vec<Arrival>>]>,
     /// Raised whenever something may have been missed: every keeper compares its topics' heads.
     pub resync: watch::Sender<u64>,
+    /// What was taken back. One that does not fit raises [`Self::resync`].
+    pub revoked: mpsc::Sender<Revocation>,
 }
 
 /// The cluster's figures, summed over living nodes.

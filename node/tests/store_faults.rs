@@ -223,7 +223,11 @@ async fn what_waiting_cannot_cure_is_refused_at_the_start_with_its_cure() {
     let redis = Redis::start().await;
     async fn check(config: &Config, problem: &str) {
         let (keeper, _mail) = mpsc::channel(1);
-        let arrivals = Arrivals { keepers: [keeper].into(), resync: watch::Sender::new(0) };
+        let arrivals = Arrivals {
+            keepers: [keeper].into(),
+            resync: watch::Sender::new(0),
+            revoked: mpsc::channel(1).0,
+        };
         let connected = connect(config, arrivals, Lifecycle::default());
         let error = timeout(PATIENCE, connected).await.unwrap().unwrap_err();
         assert!(error.message.contains(problem), "{error}");

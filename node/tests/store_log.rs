@@ -4,13 +4,15 @@
 #[expect(dead_code, reason = "each test binary uses its part")]
 mod store_support;
 
-use parlance::domain::event::Event;
+use fred::types::Value;
+use parlance::domain::event::{Event, SharedEntry};
+use parlance::domain::id::MessageId;
 use parlance::domain::position::Position;
 use parlance::domain::refusal::{Outcome, Refusal};
 use parlance::domain::room::{RoomState, Visibility};
 use parlance::domain::signal::Signal;
 use parlance::domain::topic::Topic;
-use parlance::store::{AppendError, Page, Stamp};
+use parlance::store::{Append, AppendError, Counted, Page, Redaction, Stamp};
 use store_support::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,4 +281,71 @@ async fn what_is_older_than_the_days_kept_is_read_no_more() {
     assert_eq!(entries.iter().map(text).collect::<Vec<_>>(), ["3", "4"]);
     let joined = node.store.join(&Topic::Room(room), Stamp(1)).await.unwrap().unwrap();
     assert_eq!(joined.newest.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redacted_text_is_gone_and_leaves_no_hole() {
+    let redis = Redis::start().await;
+    let node = Node::start(&redis).await;
+    let room = room("conv-1");
+    node.store.create(&room, Visibility::Public).await.unwrap();
+    let mut places = Vec::new();
+    for text in ["first secret", "second", "third"] {
+        places.push(node.store.append(message(&room, "alice", None, text)).await.unwrap().position);
+    }
+    let redact = async |at: Position, text: Option<&str>| {
+        let message = MessageId::new(&room, at);
+        let entry = node.store.entry(&room, at).await;
+        let event = match text {
+            Some(text) => Event::MessageEdited { message, text: text.to_owned() },
+            None => Event::MessageDeleted { message },
+        };
+        let left = entry.unwrap().unwrap().event.redacted(&room, at, &event).unwrap();
+        let redacts = Some(Redaction { message, left });
+        let append = Append { redacts, ..Append::of_application(&room, event) };
+        node.store.append(append).await.unwrap()
+    };
+    let all_of = async || -> Vec<String> {
+        let before = Position::new(0, 0);
+        let Page::After(entries) = node.store.history(&room, before).await.unwrap() else {
+            panic!("the log leads on from its beginning")
+        };
+        assert!(entries.iter().zip(1..).all(|(it, seq)| it.position.seq.0 == seq), "a hole");
+        let said = |it: &SharedEntry| match &it.event {
+            Event::MessagePosted(message) => message.text.clone(),
+            Event::MessageEdited { text, .. } => format!("now {text}"),
+            Event::MessageDeleted { .. } => "deleted".to_owned(),
+            other @ (Event::RoomUpdated { .. }
+            | Event::RoomClosed { .. }
+            | Event::RoomReopened
+            | Event::RoomDeleted
+            | Event::AccessChanged { .. }
+            | Event::Erased) => format!("{other:?}"),
+        };
+        entries.iter().map(said).collect()
+    };
+    redact(places[0], Some("first edit")).await;
+    assert_eq!(all_of().await, ["first edit", "second", "third", "now first edit"]);
+    redact(places[0], Some("last edit")).await;
+    assert_eq!(all_of().await, ["last edit", "second", "third", "Erased", "now last edit"]);
+    redact(places[2], None).await;
+    redact(places[0], None).await;
+    let expected = ["Erased", "second", "Erased", "Erased", "Erased", "deleted", "deleted"];
+    assert_eq!(all_of().await, expected);
+
+    // A place that was redacted is one to go on from, and pages pass over what is gone.
+    let page = node.store.history(&room, places[2]).await.unwrap();
+    assert!(matches!(page, Page::After(entries) if entries.len() == 4));
+    let (total, messages) = node.store.messages(&room, (10, 0), Counted::All).await.unwrap();
+    assert_eq!((total, messages.len(), text(&messages[0])), (3, 1, "second"));
+    let newest = node.store.newest(&room, places[2], 3).await.unwrap();
+    assert_eq!(newest.iter().map(|it| it.position).collect::<Vec<_>>(), places);
+
+    let log = redis.key_of(&room, "s").await;
+    let stored: Value = redis.ask(&format!("XRANGE {log} - +")).await;
+    let beside: Value = redis.ask(&format!("HVALS {}x", log.trim_end_matches('s'))).await;
+    let left = format!("{stored:?} {beside:?}");
+    for gone in ["secret", "first edit", "last edit", "third"] {
+        assert!(!left.contains(gone), "{gone} is still there");
+    }
 }

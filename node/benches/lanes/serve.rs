@@ -17,6 +17,7 @@ use parlance::gateway::{Behind, Gateway};
 use parlance::hub::outbox::{Outbox, Outgoing};
 use parlance::lifecycle::Lifecycle;
 use parlance::session::peer::Peer;
+use parlance::telemetry::audit::Audit;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
@@ -78,7 +79,9 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
     config.limits.connections_per_address = 0;
     let (lifecycle, outboxes) = (Lifecycle::default(), Arc::new(Mutex::new(Vec::new())));
     let (tasks, opened) = (lifecycle.clone(), Arc::clone(&outboxes));
+    let (audit, _records) = Audit::new();
     let behind = Behind {
+        audit,
         venues: vec![Venue::Namespace("/conversation".into())],
         cookies: Vec::new(),
         authenticate: Arc::new(|_| Ok(Some(somebody()))),
@@ -112,7 +115,7 @@ fn somebody() -> Identity {
     let participant =
         Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
-    Identity { actor, expires_at: Timestamp(u64::MAX) }
+    Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None }
 }
 
 fn listen(row: &str, address: &str) -> Child {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::auth::config::{ClaimPaths, Config};
+use crate::auth::config::{ClaimPaths, IssuerConfig};
 use crate::auth::{AuthFailure, Identity};
-use crate::domain::id::UserId;
+use crate::domain::id::{TokenId, UserId};
 use crate::domain::role::{Actor, FullName, Grant, Participant, Role, display_name};
 use crate::domain::time::Timestamp;
 
@@ -30,14 +30,17 @@ pub(crate) struct Rules {
     issuer: Option<String>,
     audience: Option<String>,
     paths: ClaimPaths,
+    /// Longest life of a token.
+    life_ms_max: Option<u64>,
 }
 
 impl Rules {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &IssuerConfig) -> Self {
         Self {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             paths: config.claims.clone(),
+            life_ms_max: config.life_max.and_then(|it| u64::try_from(it.as_millis()).ok()),
         }
     }
 
@@ -51,7 +54,10 @@ impl Rules {
         self.check_issuer(claims)?;
         self.check_audience(claims)?;
         let actor = self.actor(claims).ok_or(AuthFailure::Claims)?;
-        Ok(Identity { actor, expires_at })
+        let issued_at = issued_at(claims).ok_or(AuthFailure::Claims)?;
+        self.check_length(issued_at.unwrap_or(now), expires_at)?;
+        let token = token_id(claims).ok_or(AuthFailure::Claims)?;
+        Ok(Identity { actor, expires_at, token, issued_at })
     }
 
     fn check_issuer(&self, claims: &Claims) -> Result<(), AuthFailure> {
@@ -70,6 +76,11 @@ impl Rules {
             }
         };
         if is_wanted { Ok(()) } else { Err(AuthFailure::Claims) }
+    }
+
+    fn check_length(&self, from: Timestamp, to: Timestamp) -> Result<(), AuthFailure> {
+        let is_short = self.life_ms_max.is_none_or(|it| to.0 <= from.0.saturating_add(it));
+        if is_short { Ok(()) } else { Err(AuthFailure::Claims) }
     }
 
     /// `None`: a claim is missing or has the wrong type.
@@ -124,6 +135,23 @@ fn lifetime(claims: &Claims, now: Timestamp) -> Result<Timestamp, AuthFailure> {
         }
     }
     Ok(expires_at)
+}
+
+/// When the token was issued; `Some(None)`: it does not say.
+fn issued_at(claims: &Claims) -> Option<Option<Timestamp>> {
+    match first(claims, None, &["iat", "nbf"]) {
+        Some(at) => time(at).map(Some),
+        None => Some(None),
+    }
+}
+
+/// The token's own id. A text that is no id of ours is as good as none: it cannot be taken back by
+/// it, and whoever tries is told.
+fn token_id(claims: &Claims) -> Option<Option<TokenId>> {
+    match first(claims, None, &["jti"]) {
+        Some(id) => id_text(id).map(|it| TokenId::parse(&it).ok()),
+        None => Some(None),
+    }
 }
 
 /// A point in time as tokens write it: seconds since 1970, perhaps with a fraction.

@@ -8,8 +8,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use crate::auth::AuthFailure;
-use crate::auth::config::Config;
-use crate::auth::trust::Mode;
+use crate::auth::config::IssuerConfig;
+use crate::auth::remote::RemoteUrl;
 use crate::domain::command::Token;
 
 /// Longest token in bytes: some issuers list hundreds of rooms, and headers end at 16 KiB anyway.
@@ -24,9 +24,38 @@ pub enum KeyProblem {
     /// Neither a secret nor a public key is configured.
     #[error(
         "tokens cannot be checked without a key: set auth.jwt_secret (environment: \
-         PARLANCE_AUTH__JWT_SECRET or JWT_SECRET) or auth.public_key_file"
+         PARLANCE_AUTH__JWT_SECRET or JWT_SECRET), auth.public_key_file, auth.jwks_url or \
+         auth.issuers"
     )]
     Missing,
+    /// One of several issuers has no key.
+    #[error("{issuer} has no key: give it a jwks_url or a public_key_file")]
+    Keyless {
+        /// Which.
+        issuer: String,
+    },
+    /// Two issuers have one name.
+    #[error("{issuer} is there twice")]
+    Twice {
+        /// Which.
+        issuer: String,
+    },
+    /// Keys would be read where anybody on the way could change them.
+    #[error(
+        "{url} is asked without TLS, so anybody on the way could give keys of their own: {cure}"
+    )]
+    PlainHttp {
+        /// Where.
+        url: RemoteUrl,
+        /// What helps.
+        cure: &'static str,
+    },
+    /// An algorithm that no published key may have.
+    #[error("{0:?} is made with a shared secret, which is never published")]
+    Shared(Algorithm),
+    /// The machine has no root certificates.
+    #[error("no issuer can be asked: {0}")]
+    NoClient(String),
     /// The secret is there and empty.
     #[error("is empty: give the secret that the tokens are signed with")]
     EmptySecret,
@@ -56,24 +85,50 @@ impl KeyProblem {
         match self {
             Self::Missing | Self::EmptySecret => "auth.jwt_secret",
             Self::Unreadable { .. } | Self::Unsuitable { .. } => "auth.public_key_file",
+            Self::Keyless { .. } | Self::Twice { .. } => "auth.issuers",
+            Self::PlainHttp { .. } | Self::NoClient(_) => "auth.jwks_url",
+            Self::Shared(_) => "auth.algorithms",
         }
     }
 }
 
 /// One key and the only algorithm that it is used with.
 #[derive(Debug)]
-struct Key {
+pub(crate) struct Key {
+    algorithm: Algorithm,
     key: DecodingKey,
     /// Signature only: the claims are checked by our own rules, against a clock of our choice.
     signature: Validation,
 }
 
-/// All configured keys, of different algorithms.
+/// What a token's header says that is looked at. Keys that it carries or points at never are.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) algorithm: Algorithm,
+    /// The name of the key; only ever compared.
+    pub(crate) key: Option<String>,
+}
+
+impl Header {
+    pub(crate) fn of(token: &Token) -> Result<Self, AuthFailure> {
+        let text = token.expose();
+        if TOKEN_BYTES_MAX < text.len() {
+            return Err(AuthFailure::Invalid);
+        }
+        let header = decode_header(text).map_err(invalid)?;
+        if header.crit.is_some() {
+            return Err(AuthFailure::Invalid); // it demands an extension, and we know none
+        }
+        Ok(Self { algorithm: header.alg, key: header.kid })
+    }
+}
+
+/// The keys in the configuration of one issuer, of different algorithms.
 #[derive(Debug)]
 pub(crate) struct Keys(Vec<Key>);
 
 impl Keys {
-    pub(crate) fn read(config: &Config) -> Result<Self, KeyProblem> {
+    pub(crate) fn read(config: &IssuerConfig) -> Result<Self, KeyProblem> {
         let mut keys = Vec::new();
         if let Some(secret) = &config.jwt_secret {
             if secret.expose().is_empty() {
@@ -85,29 +140,12 @@ impl Keys {
         if let Some(path) = &config.public_key_file {
             keys.push(read_public(path)?);
         }
-        if keys.is_empty() && config.mode == Mode::Jwt {
-            return Err(KeyProblem::Missing);
-        }
         Ok(Self(keys))
     }
 
-    /// The claims of a token whose signature is right.
-    ///
-    /// The header only selects among configured keys by their algorithm. Keys that it carries or
-    /// points at are never looked at.
-    pub(crate) fn signed_claims(&self, token: &Token) -> Result<Map<String, Value>, AuthFailure> {
-        let text = token.expose();
-        if TOKEN_BYTES_MAX < text.len() {
-            return Err(AuthFailure::Invalid);
-        }
-        let header = decode_header(text).map_err(invalid)?;
-        if header.crit.is_some() {
-            return Err(AuthFailure::Invalid); // it demands an extension, and we know none
-        }
-        let is_for = |it: &&Key| it.signature.algorithms.contains(&header.alg);
-        let key = self.0.iter().find(is_for).ok_or(AuthFailure::Invalid)?;
-        let token = decode(text, &key.key, &key.signature).map_err(invalid)?;
-        Ok(token.claims)
+    /// The key for an algorithm.
+    pub(crate) fn find(&self, algorithm: Algorithm) -> Option<&Key> {
+        self.0.iter().find(|it| it.algorithm == algorithm)
     }
 }
 
@@ -118,13 +156,23 @@ fn invalid(_: jsonwebtoken::errors::Error) -> AuthFailure {
 }
 
 impl Key {
-    fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
         let mut signature = Validation::new(algorithm);
         signature.required_spec_claims.clear();
         signature.validate_exp = false;
         signature.validate_nbf = false;
         signature.validate_aud = false;
-        Self { key, signature }
+        Self { algorithm, key, signature }
+    }
+
+    /// The only algorithm that it is used with.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The claims of a token that is signed with this key.
+    pub(crate) fn claims(&self, token: &Token) -> Result<Map<String, Value>, AuthFailure> {
+        Ok(decode(token.expose(), &self.key, &self.signature).map_err(invalid)?.claims)
     }
 }
 

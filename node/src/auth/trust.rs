@@ -24,9 +24,9 @@ pub enum Mode {
 /// The end of the year 9999: a word does not end as a token does.
 const NEVER: Timestamp = Timestamp(253_402_300_799_000);
 
-/// Who somebody without a token says it is; `None`: it says no id. It may be in every room that is
+/// Who somebody without a token says at `now` that it is; `None`: it says no id. It may be in every room that is
 /// not reserved, as it may name any when it connects; nobody is an admin by their word.
-pub(crate) fn identity(claims: &Claims) -> Option<Identity> {
+pub(crate) fn identity(claims: &Claims, now: Timestamp) -> Option<Identity> {
     let id = claims.id.clone()?;
     let name = claims.name.clone().unwrap_or_else(|| id.to_string());
     let role = match claims.side {
@@ -38,7 +38,8 @@ pub(crate) fn identity(claims: &Claims) -> Option<Identity> {
         grants: vec![Grant::Prefix(String::new())],
         departments: Vec::new(),
     };
-    Some(Identity { actor, expires_at: NEVER })
+    // A word is given anew each time, so no earlier revocation is about it.
+    Some(Identity { actor, expires_at: NEVER, token: None, issued_at: Some(now) })
 }
 
 #[cfg(test)]
@@ -50,10 +51,12 @@ mod tests {
     fn a_word_makes_nobody_an_admin_and_ends_not() {
         let id = UserId::parse("ann").unwrap();
         let said = Claims { id: Some(id), side: Side::parse("admin"), name: None };
-        let Identity { actor, expires_at } = identity(&said).unwrap();
+        let now = Timestamp(1);
+        let Identity { actor, expires_at, token, issued_at } = identity(&said, now).unwrap();
+        assert_eq!((token, issued_at), (None, Some(now)));
         assert_eq!((actor.participant.role, expires_at), (Role::Volunteer, NEVER));
         assert_eq!(expires_at.to_string(), "9999-12-31T23:59:59.000Z");
         assert!(actor.is_granted(&RoomId::parse("case-1").unwrap()));
-        assert_eq!(identity(&Claims { id: None, ..said }), None);
+        assert_eq!(identity(&Claims { id: None, ..said }, now), None);
     }
 }

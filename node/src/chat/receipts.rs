@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
-use crate::domain::event::{Event, SharedEntry};
+use crate::domain::event::SharedEntry;
 use crate::domain::id::{MessageId, RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
@@ -117,7 +117,7 @@ impl Gathered {
 }
 
 /// Moves a user's read mark and tells each author which messages it crossed.
-async fn read(
+pub(super) async fn read(
     store: &Store,
     room: &RoomId,
     reader: &UserId,
@@ -155,10 +155,7 @@ async fn delivered(
 }
 
 fn author(entry: &SharedEntry) -> Option<UserId> {
-    match &entry.event {
-        Event::MessagePosted(message) => Some(message.sender.id.clone()),
-        Event::RoomUpdated { .. } | Event::RoomClosed { .. } | Event::RoomDeleted => None,
-    }
+    entry.event.message().map(|message| message.sender.id.clone())
 }
 
 /// The messages that the mark crossed, by author, oldest first.

@@ -1,18 +1,20 @@
 //! Who may come into a room, and who makes one.
 //!
-//! Asked in this order: the role admin, a grant in the token, the room's record. Rooms named
+//! Asked in this order: the role admin, a grant in the token, the room's record, the application. Rooms named
 //! `dept_…` and `user_…` are reserved, whatever the policy.
 
 use uuid::Uuid;
 
+use crate::chat::access_hook::AccessHook;
 use crate::chat::unavailable;
 use crate::domain::id::RoomId;
+use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::role::{Actor, Role, Side};
 use crate::domain::room::{
     MemberRole, NewRoom, Reserved, RoomCard, RoomPolicy, RoomState, Visibility,
 };
-use crate::store::{Access, Store};
+use crate::store::{Known, Store};
 
 /// The room that an actor was let into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +23,14 @@ pub struct Admitted {
     pub state: RoomState,
     /// What is told of it.
     pub card: RoomCard,
+    /// The newest place when that was decided; what came later may have changed it.
+    pub head: Option<Position>,
 }
 
 impl Admitted {
     /// Into a room that was made by this join.
     fn plain(room: &RoomId) -> Self {
-        Self { state: RoomState::Open, card: RoomCard::plain(room) }
+        Self { state: RoomState::Open, card: RoomCard::plain(room), head: None }
     }
 }
 
@@ -48,7 +52,7 @@ fn is_agent_of(actor: &Actor, department: &str) -> bool {
 }
 
 /// Whether the room's record lets the actor in.
-fn is_let_in(actor: &Actor, access: &Access) -> bool {
+fn is_let_in(actor: &Actor, access: &Known) -> bool {
     let is_public = access.room.visibility == Visibility::Public;
     let department = access.room.department.as_deref();
     is_public || access.role.is_some() || department.is_some_and(|it| is_agent_of(actor, it))
@@ -57,7 +61,7 @@ fn is_let_in(actor: &Actor, access: &Access) -> bool {
 /// Lets the actor in, tells what it came into, and makes the room where that is allowed.
 pub(super) async fn admit(
     store: &Store,
-    policy: RoomPolicy,
+    (policy, hook): (RoomPolicy, &AccessHook),
     actor: &Actor,
     room: &RoomId,
 ) -> Result<Admitted, Refusal> {
@@ -69,15 +73,25 @@ pub(super) async fn admit(
         return Ok(Admitted::plain(room));
     }
     let access = store.access(room, actor.id()).await.map_err(unavailable)?;
-    let made_as = match (access, policy) {
-        (Some(access), _) => {
-            let is_in = actor.is_granted(room) || is_let_in(actor, &access);
-            let Access { room: record, role: _ } = access;
-            let admitted = Admitted { state: record.state, card: record.card(room) };
+    if access.is_banned {
+        return Err(Refusal::AccessDenied);
+    }
+    let made_as = match (access.known, policy) {
+        (Some(known), _) => {
+            let is_in = actor.is_granted(room)
+                || is_let_in(actor, &known)
+                || hook.lets_in(actor, room).await?;
+            let Known { room: record, role: _, head } = known;
+            let admitted =
+                Admitted { state: record.state, card: record.card(room), head: Some(head) };
             return if is_in { Ok(admitted) } else { Err(Refusal::AccessDenied) };
         }
         (None, RoomPolicy::Open) => Visibility::Public,
-        (None, RoomPolicy::Members) if actor.is_granted(room) => Visibility::Private,
+        (None, RoomPolicy::Members)
+            if actor.is_granted(room) || hook.lets_in(actor, room).await? =>
+        {
+            Visibility::Private
+        }
         (None, RoomPolicy::Members) => return Err(Refusal::RoomNotFound),
     };
     store.create(room, made_as).await.map_err(unavailable)?;
@@ -127,13 +141,17 @@ mod tests {
         assert_eq!(may_send(actor, &room).is_ok(), may_write, "{room}");
     }
 
-    fn check_record(actor: &Actor, access: &Access, expected: bool) {
+    fn check_record(actor: &Actor, access: &Known, expected: bool) {
         assert_eq!(is_let_in(actor, access), expected, "{actor:?} {access:?}");
     }
 
     #[test]
     fn a_record_lets_in_members_and_agents_of_its_department() {
-        let mut access = Access { room: NewRoom::plain(Visibility::Private).room, role: None };
+        let of = |visibility| {
+            let head = Position::new(1, 0);
+            Known { room: NewRoom::plain(visibility).room, role: None, head }
+        };
+        let mut access = of(Visibility::Private);
         access.room.department = Some("sales".to_owned());
         check_record(&actor("7", Role::User, &[]), &access, false);
         check_record(&actor("7", Role::Client, &["sales"]), &access, false);
@@ -143,8 +161,7 @@ mod tests {
             access.role = Some(role);
             check_record(&actor("7", Role::User, &[]), &access, true);
         }
-        let public = Access { room: NewRoom::plain(Visibility::Public).room, role: None };
-        check_record(&actor("7", Role::User, &[]), &public, true);
+        check_record(&actor("7", Role::User, &[]), &of(Visibility::Public), true);
     }
 
     #[test]

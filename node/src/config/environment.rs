@@ -28,7 +28,9 @@ const ALIASES: [(&str, &str); 6] = [
 const ORIGINS: [&str; 3] = ["FRONTEND_URL", "CLIENT_URL", "SOCKET_CORS_ORIGINS"];
 
 /// Names that may end in `_FILE`: the value is in the file then.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 9] = [
+    "PARLANCE_ACCESS__TOKEN",
+    "PARLANCE_API__KEYS",
     "PARLANCE_AUTH__JWT_SECRET",
     "PARLANCE_BLOBS__SECRET",
     "PARLANCE_REDIS__URL",

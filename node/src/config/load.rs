@@ -14,7 +14,7 @@ use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 39] = [
+pub const SETTINGS: [&str; 56] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
@@ -27,8 +27,13 @@ pub const SETTINGS: [&str; 39] = [
     "auth.mode",
     "auth.jwt_secret",
     "auth.public_key_file",
+    "auth.jwks_url",
+    "auth.algorithms",
     "auth.issuer",
     "auth.audience",
+    "auth.issuers",
+    "auth.plain_http",
+    "auth.token_days_max",
     "auth.cookies",
     "auth.claims.user",
     "auth.claims.name",
@@ -36,6 +41,13 @@ pub const SETTINGS: [&str; 39] = [
     "auth.claims.departments",
     "auth.claims.rooms",
     "rooms.policy",
+    "access.url",
+    "access.token",
+    "access.plain_http",
+    "access.timeout_ms",
+    "access.yes_seconds",
+    "access.no_seconds",
+    "access.at_once",
     "cors.origins",
     "heartbeat.interval_ms",
     "heartbeat.timeout_ms",
@@ -48,8 +60,13 @@ pub const SETTINGS: [&str; 39] = [
     "limits.status_per_minute",
     "drain.seconds",
     "drain.notice_seconds",
+    "api.keys",
+    "api.feed",
+    "api.feed_batches",
     "blobs.url",
     "blobs.secret",
+    "audit.records",
+    "audit.days",
     "dialects.dir",
     "dialects.default",
     "log.level",
@@ -57,7 +74,7 @@ pub const SETTINGS: [&str; 39] = [
 ];
 
 /// Settings that are lists, which the environment and arguments write with commas.
-const LISTS: [&str; 3] = ["auth.cookies", "cors.origins", "trusted_proxies"];
+const LISTS: [&str; 4] = ["auth.algorithms", "auth.cookies", "cors.origins", "trusted_proxies"];
 
 /// What is read, all of it given: tests and the process differ in nothing else.
 #[derive(Debug, Clone, Default)]
@@ -147,6 +164,8 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
         mistakes.push(mistake_about(&figment, "auth.mode", cause.to_owned()));
     }
     config.redis.history = config.history;
+    config.redis.history.feed_batches = config.api.feed_kept();
+    config.redis.revoked_for = config.auth.life_max().unwrap_or(config.redis.revoked_for);
     config.blobs.aws = environment.aws();
     // A value that was taken out as wrong is not missing as well.
     let known: Vec<String> = mistakes.iter().map(|it| it.setting.clone()).collect();

@@ -16,7 +16,8 @@ use crate::domain::position::Position;
 use crate::domain::presence::Status;
 use crate::domain::quota::Limit;
 use crate::domain::role::{Side, display_name};
-use crate::domain::room::{RoomProblem, Visibility, room_description, room_name};
+use crate::domain::room::Visibility;
+use crate::domain::room_fields::{RoomProblem, room_description, room_name};
 
 /// How a dialect spells ids that are whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::dialect::check::{Check, suggestion};
 use crate::dialect::json;
-use crate::dialect::offer::{Offer, Word};
+use crate::dialect::offer::Offer;
 use crate::dialect::shape::{Shape, ShapeKind};
+use crate::dialect::word::Word;
 use crate::dialect::words::{Value, Words};
 
 /// The key of a member that stands for all members of its value, as `...` does in JavaScript.

@@ -8,6 +8,7 @@ mod files;
 mod flow;
 mod hearing;
 mod packets;
+mod samples;
 mod telling;
 mod ticket;
 

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::dialect::json;
 use crate::dialect::links::Links;
-use crate::dialect::offer::Word;
 use crate::dialect::request::Ids;
+use crate::dialect::word::Word;
 use crate::domain::attachment::Attachment;
 use crate::domain::event::{Entry, Event, SharedEntry};
+use crate::domain::id::MessageId;
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::presence::Shown;
@@ -120,6 +121,7 @@ impl<'a> Words<'a> {
             Notice::Read { message, reader } => {
                 words.shown(Word::Message, message).id(Word::User, reader.as_str())
             }
+            Notice::Emitted { .. } => words, // told as it is
             Notice::Notification { data } => words.with(Word::Data, Value::Json(data)),
             Notice::HistoryReset { room, position } => {
                 words.id(Word::Room, room.as_str()).with(Word::Position, Value::Position(*position))
@@ -231,6 +233,11 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn message(self, message: MessageId) -> Self {
+        let seq = message.position().seq.0;
+        self.shown(Word::Message, &message).with(Word::MessageSeq, Value::Number(seq))
+    }
+
     fn created_at(self, at: Option<Timestamp>) -> Self {
         match at {
             Some(at) => self.shown(Word::RoomCreatedAt, &at),
@@ -317,7 +324,14 @@ impl<'a> Words<'a> {
                     None => words,
                 }
             }
-            Event::RoomDeleted => words,
+            Event::MessageEdited { message, text } => {
+                words.message(*message).free(Word::MessageText, text)
+            }
+            Event::MessageDeleted { message } => words.message(*message),
+            Event::RoomReopened
+            | Event::RoomDeleted
+            | Event::AccessChanged { .. }
+            | Event::Erased => words,
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum CloseReason {
     Replaced,
     /// What its client had before could not be given back now; it may ask again.
     Unrestored,
+    /// The token was taken back.
+    Revoked,
     /// An admin has put the user out.
     Dismissed,
     /// It broke the protocol.
@@ -47,8 +49,40 @@ impl CloseReason {
             Self::AuthTimeout => "auth_timeout",
             Self::Replaced => "replaced",
             Self::Unrestored => "unrestored",
+            Self::Revoked => "revoked",
             Self::Dismissed => "dismissed",
             Self::ProtocolViolation => "protocol_violation",
+        }
+    }
+
+    /// Whether the client still hears what waits for it: one that does not read hears nothing
+    /// anyway, and one whose token was taken back must not.
+    #[must_use]
+    pub fn is_abrupt(self) -> bool {
+        match self {
+            Self::Gone | Self::TooSlow | Self::Replaced | Self::Revoked => true,
+            Self::HeartbeatMissed
+            | Self::Drain
+            | Self::TokenExpired
+            | Self::AuthTimeout
+            | Self::Unrestored
+            | Self::Dismissed
+            | Self::ProtocolViolation => false,
+        }
+    }
+
+    /// Whether the node has ended the connection for what its user did or may no longer do.
+    #[must_use]
+    pub fn is_verdict(self) -> bool {
+        match self {
+            Self::TokenExpired | Self::Revoked | Self::AuthTimeout | Self::Dismissed => true,
+            Self::Gone
+            | Self::HeartbeatMissed
+            | Self::TooSlow
+            | Self::Drain
+            | Self::Replaced
+            | Self::Unrestored
+            | Self::ProtocolViolation => false,
         }
     }
 
@@ -63,6 +97,7 @@ impl CloseReason {
             | Self::TokenExpired
             | Self::Replaced
             | Self::Unrestored
+            | Self::Revoked
             | Self::ProtocolViolation => Ending::Transport,
             Self::AuthTimeout | Self::Dismissed => Ending::Disconnect,
         }

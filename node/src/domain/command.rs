@@ -105,6 +105,32 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The room that it names.
+    #[must_use]
+    pub fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::Join { room, .. }
+            | Self::Leave { room }
+            | Self::Send(Draft { room, .. })
+            | Self::Close { room, .. }
+            | Self::History { room, .. }
+            | Self::Users { room }
+            | Self::Type { room, .. } => Some(room),
+            Self::MarkRead { .. }
+            | Self::Appear
+            | Self::Vanish
+            | Self::Renew
+            | Self::Stats
+            | Self::ListUsers
+            | Self::CreateRoom { .. }
+            | Self::Disconnect { .. }
+            | Self::SetStatus { .. }
+            | Self::Authenticate { .. } => None,
+        }
+    }
+}
+
 /// A bearer token that nobody has checked yet. It cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{ConnId, MessageId, NodeLife, RoomId};
+use crate::domain::id::{ConnId, MessageId, NodeLife, RoomId, UserId};
 use crate::domain::message::Message;
 use crate::domain::position::Position;
 use crate::domain::role::Participant;
@@ -27,8 +27,29 @@ pub enum Event {
         /// Why, in the closer's words.
         reason: Option<String>,
     },
+    /// Messages are taken again.
+    RoomReopened,
     /// The room is gone; whoever is in it is put out.
     RoomDeleted,
+    /// Somebody may have lost the right to be here: whoever is meant is asked again.
+    AccessChanged {
+        /// Who; `None`: everybody.
+        user: Option<UserId>,
+    },
+    /// A message says something else now.
+    MessageEdited {
+        /// Which.
+        message: MessageId,
+        /// Its text now.
+        text: String,
+    },
+    /// A message was taken away.
+    MessageDeleted {
+        /// Which.
+        message: MessageId,
+    },
+    /// What is left at the place of a message, or of an earlier edit, that was taken away.
+    Erased,
 }
 
 impl Event {
@@ -40,17 +61,69 @@ impl Event {
             }
             Self::RoomUpdated { metadata } => metadata.len(),
             Self::RoomClosed { reason, .. } => reason.as_ref().map_or(0, String::len),
-            Self::RoomDeleted => 0,
+            Self::MessageEdited { text, .. } => text.len(),
+            Self::RoomReopened
+            | Self::RoomDeleted
+            | Self::AccessChanged { .. }
+            | Self::MessageDeleted { .. }
+            | Self::Erased => 0,
+        }
+    }
+
+    /// The message, if it is one.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::MessagePosted(message) => Some(message),
+            Self::RoomUpdated { .. }
+            | Self::RoomClosed { .. }
+            | Self::RoomReopened
+            | Self::RoomDeleted
+            | Self::AccessChanged { .. }
+            | Self::MessageEdited { .. }
+            | Self::MessageDeleted { .. }
+            | Self::Erased => None,
+        }
+    }
+
+    /// What is left of an event at `position` of `room` once a message was redacted by `by`;
+    /// `None`: it stays as it is.
+    #[must_use]
+    pub fn redacted(&self, room: &RoomId, position: Position, by: &Self) -> Option<Self> {
+        let (target, text) = match by {
+            Self::MessageEdited { message, text } => (*message, Some(text)),
+            Self::MessageDeleted { message } => (*message, None),
+            Self::MessagePosted(_)
+            | Self::RoomUpdated { .. }
+            | Self::RoomClosed { .. }
+            | Self::RoomReopened
+            | Self::RoomDeleted
+            | Self::AccessChanged { .. }
+            | Self::Erased => return None,
+        };
+        match self {
+            Self::MessagePosted(message) if target == MessageId::new(room, position) => {
+                Some(text.map_or(Self::Erased, |text| {
+                    Self::MessagePosted(Message { text: text.clone(), ..message.clone() })
+                }))
+            }
+            Self::MessageEdited { message, .. } if *message == target => Some(Self::Erased),
+            Self::MessagePosted(_)
+            | Self::RoomUpdated { .. }
+            | Self::RoomClosed { .. }
+            | Self::RoomReopened
+            | Self::RoomDeleted
+            | Self::AccessChanged { .. }
+            | Self::MessageEdited { .. }
+            | Self::MessageDeleted { .. }
+            | Self::Erased => None,
         }
     }
 
     /// Whether the event is a message and so counts for `nth`, totals and unread counts.
     #[must_use]
     pub fn is_message(&self) -> bool {
-        match self {
-            Self::MessagePosted(_) => true,
-            Self::RoomUpdated { .. } | Self::RoomClosed { .. } | Self::RoomDeleted => false,
-        }
+        self.message().is_some()
     }
 }
 

@@ -19,6 +19,9 @@ pub const ID_BYTES_MAX: usize = 128;
 /// Longest `clientMessageId` in bytes. Clients send UUIDs or counters.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 128;
 
+/// Longest token id in bytes: issuers put a UUID there, or a word and a hash.
+pub const TOKEN_ID_BYTES_MAX: usize = 256;
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdProblem {
@@ -138,6 +141,12 @@ id!(
     /// The sender's own name for a message: a second send with the same one is stored once.
     ClientMessageId,
     CLIENT_MESSAGE_ID_BYTES_MAX
+);
+
+id!(
+    /// A token's own id (`jti`). At most [`TOKEN_ID_BYTES_MAX`] bytes.
+    TokenId,
+    TOKEN_ID_BYTES_MAX
 );
 
 /// One connection of this node process; never reused while the process lives, never shown.

@@ -134,6 +134,13 @@ pub enum Notice {
         /// As the application gave it.
         data: String,
     },
+    /// An event of the application's own, the same in every dialect.
+    Emitted {
+        /// The event's name.
+        event: String,
+        /// A JSON value in text form.
+        data: String,
+    },
     /// The log no longer reaches back to where the connection was; what follows starts here.
     HistoryReset {
         /// Which room.

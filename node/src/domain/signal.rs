@@ -58,6 +58,13 @@ pub enum Signal {
         /// A JSON value in text form, handed on as it is.
         data: String,
     },
+    /// To a user: an event of the application's own, handed on as it is.
+    Emitted {
+        /// The event's name.
+        event: String,
+        /// A JSON value in text form.
+        data: String,
+    },
     /// To a user's nodes: an admin ends all connections of the user.
     Disconnect,
     /// To a user's nodes: the client of this connection has come back over another one, which waits

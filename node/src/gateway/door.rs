@@ -4,7 +4,6 @@
 //! because only here can be seen what a polling response carries and which connection an upgrade
 //! is on.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{CONTENT_TYPE, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde::Deserialize;
@@ -26,13 +25,14 @@ use crate::gateway::credentials::{self, Shown};
 use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
-use crate::gateway::origin::{self, AllowedOrigins, Verdict};
+use crate::gateway::origin::{self, Verdict};
 use crate::gateway::socketio::engine::{ENGINE_PATH, Engine};
 use crate::gateway::transport::Transport;
 use crate::gateway::uploads::Uploads;
 use crate::gateway::websocket::{Lane, Speech, Visitor};
 use crate::lifecycle::Lifecycle;
 use crate::session::peer::Held;
+use crate::telemetry::audit::{self, Audit, Caller, Record, What};
 
 /// How long a client may take to post its packets.
 const POST_MAX: Duration = Duration::from_secs(30);
@@ -53,6 +53,8 @@ pub(super) struct Door {
     pub(super) config: Config,
     /// The cookies that may hold a token.
     pub(super) cookies: Vec<String>,
+    /// Told of everyone who is turned away.
+    pub(super) audit: Audit,
     /// New sessions, counted.
     pub(super) admission: Admission,
     /// Open sessions.
@@ -158,8 +160,8 @@ impl Door {
         mut request: Request,
     ) -> Response {
         let headers = request.headers();
-        let client = address::client(transport.peer, headers, &self.config.trusted_proxies);
-        if let Some(denial) = self.denial(client) {
+        let caller = self.caller(transport, headers);
+        if let Some(denial) = self.denial(&caller) {
             return denial;
         }
         let credentials = credentials::of_request(headers, &self.cookies);
@@ -167,9 +169,9 @@ impl Door {
         let response = if !asked.is_version_4 {
             StatusCode::BAD_REQUEST.into_response()
         } else if asked.is_websocket {
-            self.open_websocket((client, shown), Speech::Packets, request)
+            self.open_websocket((caller, shown), Speech::Packets, request)
         } else {
-            let link = self.links.open(client, shown, &self.uploads);
+            let link = self.links.open(caller, shown, &self.uploads);
             keep_what_the_engine_reads(request.headers_mut());
             request.extensions_mut().insert(Arc::clone(&link));
             let (response, body) = read_along(self.engine.call(request).await).await;
@@ -184,31 +186,43 @@ impl Door {
     /// A new WebSocket with envelopes, if there is room for it.
     fn open_envelopes(&self, speech: Speech, transport: &Transport, request: Request) -> Response {
         let headers = request.headers();
-        let client = address::client(transport.peer, headers, &self.config.trusted_proxies);
-        if let Some(denial) = self.denial(client) {
+        let caller = self.caller(transport, headers);
+        if let Some(denial) = self.denial(&caller) {
             return denial;
         }
         let credentials = credentials::of_request(headers, &self.cookies);
         let shown = Shown { credentials, dialect: None };
-        counted(self.open_websocket((client, shown), speech, request))
+        counted(self.open_websocket((caller, shown), speech, request))
     }
 
     fn open_websocket(
         &self,
-        (address, shown): (IpAddr, Shown),
+        (caller, shown): (Arc<Caller>, Shown),
         speech: Speech,
         request: Request,
     ) -> Response {
-        let visitor = Visitor { address, shown, speech, _place: self.links.enter() };
+        let visitor = Visitor { caller, shown, speech, _place: self.links.enter() };
         self.websocket.open(visitor, request)
     }
 
+    /// Who asks.
+    fn caller(&self, transport: &Transport, headers: &HeaderMap) -> Arc<Caller> {
+        let address = address::client(transport.peer, headers, &self.config.trusted_proxies);
+        let said = |name| headers.get(name).and_then(|it| it.to_str().ok()).and_then(audit::text);
+        Arc::new(Caller { address, agent: said(USER_AGENT), origin: said(ORIGIN) })
+    }
+
+    fn turned_away(&self, caller: Arc<Caller>, outcome: Handshake) {
+        let caller = Some(caller);
+        self.audit.tell(Record { caller, ..Record::of(What::Connect, outcome.as_str()) });
+    }
+
     /// What a new session is told if it is not let in.
-    fn denial(&self, client: IpAddr) -> Option<Response> {
+    fn denial(&self, caller: &Arc<Caller>) -> Option<Response> {
         let admitted = if self.lifecycle.is_stopping() {
             Err(Denied::Unavailable)
         } else {
-            self.admission.admit(client, self.links.open_count())
+            self.admission.admit(caller.address, self.links.open_count())
         };
         let (outcome, status, text) = match admitted {
             Ok(()) => return None,
@@ -224,6 +238,7 @@ impl Door {
             ),
         };
         outcome.count();
+        self.turned_away(Arc::clone(caller), outcome);
         Some((status, [(RETRY_AFTER, RETRY_AFTER_SECONDS)], text).into_response())
     }
 
@@ -331,17 +346,20 @@ fn session_id(body: &[u8]) -> Option<String> {
 /// Judges the `Origin` of every request: Socket.IO and WebSockets are refused to pages that are not
 /// listed, and browsers show listed pages the answers.
 pub(super) async fn check_origin(
-    State(origins): State<Arc<AllowedOrigins>>,
+    State(door): State<Arc<Door>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match origins.judge(request.headers()) {
+    match door.config.cors.origins.judge(request.headers()) {
         Verdict::NoPage => next.run(request).await,
         Verdict::Refused
             if request.uri().path().starts_with(ENGINE_PATH)
                 || asks_for_websocket(request.headers()) =>
         {
             Handshake::Origin.count();
+            if let Some(transport) = request.extensions().get::<Arc<Transport>>() {
+                door.turned_away(door.caller(transport, request.headers()), Handshake::Origin);
+            }
             (StatusCode::FORBIDDEN, "this origin is not allowed").into_response()
         }
         Verdict::Refused => next.run(request).await,

@@ -15,6 +15,7 @@ use crate::gateway::{Authenticate, Behind, Open};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
 use crate::session::peer::Returning;
+use crate::telemetry::audit::{Audit, Caller, Record, What};
 
 /// One per gateway.
 pub(super) struct Inside {
@@ -28,6 +29,8 @@ pub(super) struct Inside {
     pub(super) lifecycle: Lifecycle,
     /// Told when this node leaves.
     pub(super) leaving: watch::Receiver<Option<Leaving>>,
+    /// Told of everyone who is turned away here; sessions tell of the others.
+    pub(super) audit: Audit,
     next_conn: AtomicU64,
 }
 
@@ -54,7 +57,8 @@ impl Inside {
     ) -> Arc<Self> {
         let next_conn = AtomicU64::new(1);
         let (authenticate, open) = (Arc::clone(&behind.authenticate), Arc::clone(&behind.open));
-        Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, next_conn })
+        let audit = behind.audit.clone();
+        Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, audit, next_conn })
     }
 
     /// Number of the next connection.
@@ -66,11 +70,13 @@ impl Inside {
     ///
     /// # Errors
     /// A token is there and is not good.
-    pub(super) fn recognise(&self, shown: &Shown) -> Result<Greeted, Refusal> {
-        match (self.authenticate)(&shown.credentials) {
-            Ok(identity) => Ok(Greeted { identity, dialect: None, payload: None, returning: None }),
-            Err(_failure) => Err(Refusal::AuthRequired),
-        }
+    pub(super) fn recognise(
+        &self,
+        caller: &Arc<Caller>,
+        shown: &Shown,
+    ) -> Result<Greeted, Refusal> {
+        let identity = self.judge(caller, &shown.credentials)?;
+        Ok(Greeted { identity, dialect: None, payload: None, returning: None })
     }
 
     /// Who asks with this CONNECT payload, after a request that showed `shown`.
@@ -79,21 +85,35 @@ impl Inside {
     /// The payload is malformed, or a token is there and does not verify.
     pub(super) fn identify(
         &self,
+        caller: &Arc<Caller>,
         shown: &Shown,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
         let Ok(greeting) = credentials::of_connect(payload) else {
+            self.tell(caller, "malformed");
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
         let Greeting { token, dialect, returning } = greeting;
         let dialect = dialect.or_else(|| shown.dialect.clone());
         let shown = Credentials { connect: token, ..shown.credentials.clone() };
-        match (self.authenticate)(&shown) {
-            Ok(identity) => {
-                let payload = payload.map(|it| Secret::new(Box::from(it)));
-                Ok(Greeted { identity, dialect, payload, returning })
-            }
-            Err(_failure) => Err(Refusal::AuthRequired),
-        }
+        let identity = self.judge(caller, &shown)?;
+        let payload = payload.map(|it| Secret::new(Box::from(it)));
+        Ok(Greeted { identity, dialect, payload, returning })
+    }
+
+    fn judge(
+        &self,
+        caller: &Arc<Caller>,
+        shown: &Credentials,
+    ) -> Result<Option<Identity>, Refusal> {
+        (self.authenticate)(shown).map_err(|failure| {
+            self.tell(caller, failure.as_str());
+            failure.counted()
+        })
+    }
+
+    fn tell(&self, caller: &Arc<Caller>, outcome: &'static str) {
+        let caller = Some(Arc::clone(caller));
+        self.audit.tell(Record { caller, ..Record::of(What::Connect, outcome) });
     }
 }

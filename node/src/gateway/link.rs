@@ -5,7 +5,6 @@
 //! back every trace of it here.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -15,12 +14,13 @@ use crate::gateway::credentials::Shown;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
 use crate::gateway::uploads::{Receiving, Uploads};
+use crate::telemetry::audit::Caller;
 
 /// What the namespaces of a session share.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Where the client is.
-    pub(super) address: IpAddr,
+    /// Who it says it is.
+    pub(super) caller: Arc<Caller>,
     /// What the handshake request showed.
     pub(super) shown: Shown,
     /// What is on its way to the client.
@@ -126,12 +126,12 @@ impl Links {
     #[must_use]
     pub(super) fn open(
         self: &Arc<Self>,
-        address: IpAddr,
+        caller: Arc<Caller>,
         shown: Shown,
         uploads: &Arc<Uploads>,
     ) -> Arc<Link> {
         Arc::new(Link {
-            address,
+            caller,
             shown,
             flow: Arc::default(),
             receiving: Arc::new(Receiving::new(Arc::clone(uploads))),
@@ -172,8 +172,9 @@ mod tests {
     async fn a_dropped_session_leaves_nothing_behind() {
         let links = Arc::new(Links::default());
         let address = "192.0.2.1".parse().unwrap();
+        let caller = Arc::new(Caller { address, agent: None, origin: None });
         let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
-        let link = links.open(address, Shown::default(), &uploads);
+        let link = links.open(caller, Shown::default(), &uploads);
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

@@ -39,7 +39,7 @@ pub(super) enum Handshake {
     Origin,
     /// The address opens too many.
     AddressLimit,
-    /// The node is full or leaving.
+    /// The node is full or leaving, or cannot judge a token now.
     Unavailable,
     /// A namespace was connected.
     Connected,
@@ -55,6 +55,7 @@ impl Handshake {
         match refusal {
             None => Self::Connected,
             Some(Refusal::AuthRequired) => Self::AuthRequired,
+            Some(Refusal::Unavailable(_)) => Self::Unavailable,
             Some(_) => Self::InvalidConnect,
         }
     }
@@ -64,7 +65,8 @@ impl Handshake {
         metrics::counter!(HANDSHAKES, "result" => self.as_str()).increment(1);
     }
 
-    fn as_str(self) -> &'static str {
+    /// The outcome in metrics and audit records.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
             Self::Malformed => "malformed",

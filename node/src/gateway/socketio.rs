@@ -9,7 +9,6 @@ mod intake;
 mod writer;
 
 use std::fmt::Display;
-use std::future::ready;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -72,7 +71,7 @@ impl Namespace {
             link.kill();
             return Err(Refusal::AuthRequired);
         }
-        self.lane.inside.identify(&link.shown, payload)
+        self.lane.inside.identify(&link.caller, &link.shown, payload)
     }
 
     /// Sets everything up for a client and hands it to its session.
@@ -107,7 +106,7 @@ impl Namespace {
             socket: socket.id.to_string(),
             venue: Venue::Namespace(Arc::clone(&self.path)),
             transport: transport_name(socket),
-            address: link.address,
+            caller: Arc::clone(&link.caller),
             known: Arc::clone(&link.receiving.known),
             identity,
             greeting: payload,
@@ -117,6 +116,18 @@ impl Namespace {
             outbox,
             closing,
         })
+    }
+}
+
+impl Namespace {
+    /// A refusal would stop the client, and this passes: without a transport it comes back by itself.
+    async fn hang_up(&self, socket: &Socket) {
+        if let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>() {
+            link.kill();
+        }
+        if let Some(engine) = self.lane.engine.upgrade() {
+            engine.end_polling(socket.id.as_str()).await;
+        }
     }
 }
 
@@ -146,9 +157,14 @@ impl ConnectHandler<LocalAdapter, Self> for Namespace {
         let payload = auth.as_ref().and_then(Value::as_str).map(|it| it.as_str());
         let greeted = self.greet(&socket, payload);
         Handshake::of_connect(greeted.as_ref().err()).count();
-        // The engine cannot carry data beside the message, so the message is the code.
-        let answer = greeted.map_err(|it| Box::new(it.code()) as Box<dyn Display + Send>);
-        Box::pin(ready(answer))
+        Box::pin(async move {
+            let Err(refusal) = greeted else { return Ok(()) };
+            if let Refusal::Unavailable(_) = refusal {
+                self.hang_up(&socket).await;
+            }
+            // The engine cannot carry data beside the message, so the message is the code.
+            Err(Box::new(refusal.code()) as Box<dyn Display + Send>)
+        })
     }
 }
 

@@ -12,7 +12,6 @@ mod heart;
 mod output;
 mod space;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -35,6 +34,7 @@ use crate::gateway::link::Place;
 use crate::gateway::metrics::NamespaceMetrics;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
+use crate::telemetry::audit::Caller;
 
 /// The one version of the protocol.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -87,8 +87,8 @@ impl std::fmt::Debug for Lane {
 /// A client that the door has let in.
 #[derive(Debug)]
 pub(super) struct Visitor {
-    /// Where it is.
-    pub(super) address: IpAddr,
+    /// Who it says it is.
+    pub(super) caller: Arc<Caller>,
     /// What its request showed.
     pub(super) shown: Shown,
     /// What it speaks.

@@ -41,7 +41,7 @@ async fn get_json(router: &Router, path: &str) -> (u16, Value) {
 #[tokio::test(start_paused = true)]
 async fn public_pages_tell_health_and_figures() {
     let (health, receiver) = watch::channel(Health::Ready);
-    let router = public(sources(receiver));
+    let router = public(sources(receiver), Router::new());
     tokio::time::advance(Duration::from_secs(7)).await;
 
     let (status, body) = get_json(&router, "/health").await;
@@ -72,7 +72,7 @@ async fn a_node_without_redis_stays_ready_for_a_while_and_a_leaving_one_does_not
     let (health, receiver) = watch::channel(Health::Starting);
     let lifecycle = Lifecycle::default();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let router = internal(receiver, metrics, &lifecycle);
+    let router = internal(receiver, metrics, Router::new(), &lifecycle);
     let check = async |expected: u16, status: &str| {
         tokio::time::sleep(Duration::from_millis(1)).await; // lets the watching task see it
         let (code, body) = get_json(&router, "/readyz").await;
@@ -98,7 +98,7 @@ async fn metrics_are_rendered_as_text() {
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || metrics::counter!("parlance_x_total").increment(1));
     let (_health, receiver) = watch::channel(Health::Ready);
-    let router = internal(receiver, recorder.handle(), &Lifecycle::default());
+    let router = internal(receiver, recorder.handle(), Router::new(), &Lifecycle::default());
     let (status, text) = get_text(&router, "/metrics").await;
     assert_eq!(status, 200);
     assert!(text.contains("parlance_x_total 1"), "{text}");

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
@@ -109,9 +109,12 @@ pub struct Overflow;
 /// What the two ends tell each other, and the hub the session.
 #[derive(Debug, Default)]
 struct Signals {
-    /// Why the connection has to end, once it has to.
-    end: OnceLock<CloseReason>,
-    ended: Notify,
+    /// Told when the connection is to end.
+    ended: SetOnce<CloseReason>,
+    /// Told when the connection may have lost a room.
+    reviewed: Notify,
+    /// Something did not fit: nothing more is taken.
+    has_overflowed: AtomicBool,
     /// Somebody waits for room.
     is_awaited: AtomicBool,
     has_room: Notify,
@@ -120,12 +123,6 @@ struct Signals {
 }
 
 impl Signals {
-    fn end(&self, reason: CloseReason) {
-        if self.end.set(reason).is_ok() {
-            self.ended.notify_one();
-        }
-    }
-
     /// Something was taken.
     fn taken(&self) {
         if self.is_awaited.load(Ordering::SeqCst) {
@@ -199,14 +196,15 @@ impl Outbox {
 
     fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
         let bytes = outgoing.bytes();
-        let has_overflowed = self.signals.end.get() == Some(&CloseReason::TooSlow);
+        let has_overflowed = &self.signals.has_overflowed;
         let fits = |load: Load| {
-            !has_overflowed
+            !has_overflowed.load(Ordering::Acquire)
                 && load.items < OUTBOX_FRAMES_MAX
                 && (load.bytes == 0 || load.bytes + bytes <= OUTBOX_BYTES_MAX)
         };
         self.writer.offer((outgoing, news), bytes, fits).map_err(|_too_much| {
-            self.signals.end(CloseReason::TooSlow);
+            has_overflowed.store(true, Ordering::Release);
+            self.end(CloseReason::TooSlow);
             Overflow
         })
     }
@@ -217,15 +215,16 @@ impl Outbox {
         self.writer.is_closed()
     }
 
-    /// Has the connection ended; the first reason stands.
+    /// Has the connection ended for a reason of the node's; the first one counts.
     pub fn end(&self, reason: CloseReason) {
-        self.signals.end(reason);
+        // An error: it was ended before.
+        self.signals.ended.set(reason).ok();
     }
 
     /// Has the connection ended if this is its private name: its client has come back.
     pub fn hand_over(&self, pid: Pid) {
         if self.signals.pid.get() == Some(&pid) {
-            self.signals.end(CloseReason::Replaced);
+            self.end(CloseReason::Replaced);
         }
     }
 
@@ -234,15 +233,20 @@ impl Outbox {
         self.signals.pid.get_or_init(|| pid);
     }
 
-    /// Resolves with the reason when the connection has to end: a push did not fit, or somebody
-    /// wants it. One waiter: the session.
+    /// Resolves with the reason when the connection is to end: a push did not fit, or somebody
+    /// wants it.
     pub async fn ended(&self) -> CloseReason {
-        loop {
-            match self.signals.end.get() {
-                Some(reason) => return *reason,
-                None => self.signals.ended.notified().await,
-            }
-        }
+        *self.signals.ended.wait().await
+    }
+
+    /// Has the session ask again whether its user may be where it is.
+    pub fn review(&self) {
+        self.signals.reviewed.notify_one();
+    }
+
+    /// Resolves once after [`Self::review`]. One waiter: the session.
+    pub async fn reviewed(&self) {
+        self.signals.reviewed.notified().await;
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.

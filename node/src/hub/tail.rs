@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::domain::event::SharedEntry;
+use crate::domain::event::{Entry, SharedEntry};
 use crate::domain::position::Position;
 use crate::hub::cursor::{Cursor, Judgement};
 use crate::store::{PAGE_ENTRIES_MAX, Page};
@@ -155,6 +155,15 @@ impl Tail {
         Some(page.cloned().collect())
     }
 
+    /// A message was redacted: what is kept says so too.
+    pub(crate) fn redact(&mut self, by: &SharedEntry) {
+        for kept in self.kept.iter_mut().chain(self.ahead.values_mut()) {
+            if let Some(event) = kept.event.redacted(&kept.room, kept.position, &by.event) {
+                *kept = SharedEntry::new(Entry { event, ..Entry::clone(kept) });
+            }
+        }
+    }
+
     /// Frees the memory of what was delivered: whoever asks for it is answered from the log.
     pub(crate) fn forget_kept(&mut self) {
         self.kept = VecDeque::new();
@@ -203,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::event::{Entry, Event};
+    use crate::domain::event::Event;
     use crate::domain::id::RoomId;
     use crate::domain::time::Timestamp;
     use crate::store::Head;

@@ -2,6 +2,8 @@
 //!
 //! Plain state without waiting: the keeper calls it, and makes the reads that it asks for.
 
+mod catching_up;
+
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -17,22 +19,22 @@ use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
 use crate::domain::recovery::Pid;
 use crate::domain::time::Timestamp;
-use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Present, Roster};
 use crate::hub::tail::Tail;
 use crate::hub::typists::Typists;
 use crate::hub::{AttachError, Attached, Change, Progress};
-use crate::store::{PAGE_ENTRIES_MAX, Stamp};
+use crate::store::Stamp;
 
 /// Entries that a returning client may have missed; beyond them it starts afresh.
 pub(crate) const MISSED_ENTRIES_MAX: u64 = 1000;
 
 #[derive(Debug)]
 enum Stage {
-    /// Is sent what it missed, page by page; `pending` was read already.
-    CatchingUp { pending: Vec<SharedEntry> },
+    /// Is sent what it missed, page by page; `pending` was read already. Then it is told who is
+    /// there, if it is new.
+    CatchingUp { pending: Vec<SharedEntry>, is_new: bool },
     /// Hears everything, and is still told who is there.
     Greeting { rest: Vec<Present> },
     /// Hears everything.
@@ -98,41 +100,6 @@ impl Watched {
         }
     }
 
-    /// Takes a listener that goes on after `since` (checked by the caller to be in the log), or
-    /// from now. It hears nothing until it asks for its next page.
-    pub(crate) fn attach(
-        &mut self,
-        listener: Listener,
-        since: Option<Position>,
-        pending: Vec<SharedEntry>,
-    ) -> Attached {
-        self.empty_since = None;
-        let last = self.tail.last();
-        if since.is_none() && self.hears(&listener) {
-            let members = self.roster.count_with(&listener.user);
-            return Attached { position: last, resumed: false, missed: 0, members };
-        }
-        let missed = since.map(|it| last.seq.0.saturating_sub(it.seq.0));
-        let since = since.filter(|_| missed.is_some_and(|it| it <= MISSED_ENTRIES_MAX));
-        let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
-        let stage = Stage::CatchingUp { pending };
-        let members = self.roster.count_with(&listener.user);
-        self.members.insert(listener.conn, Member { listener, after, stage });
-        Attached {
-            position: last,
-            resumed: since.is_some(),
-            missed: since.and(missed).unwrap_or_default(),
-            members,
-        }
-    }
-
-    /// Whether the connection hears the topic already, in the same words, or will once it has
-    /// caught up.
-    fn hears(&self, listener: &Listener) -> bool {
-        let member = self.members.get(&listener.conn);
-        member.is_some_and(|it| it.listener.dialects == listener.dialects)
-    }
-
     /// Changes how a listener hears the topic.
     pub(crate) fn change(&mut self, conn: ConnId, change: Change) {
         if let Some(member) = self.members.get_mut(&conn) {
@@ -173,6 +140,35 @@ impl Watched {
         }
     }
 
+    /// Lets whoever is meant (`None`: everybody) hear nothing more until their sessions have asked
+    /// again whether they may be here.
+    pub(crate) fn review(&mut self, user: Option<&UserId>) {
+        for member in self.members.values_mut() {
+            if user.is_some_and(|it| *it != member.listener.user) {
+                continue;
+            }
+            let is_new = match &member.stage {
+                Stage::CatchingUp { is_new, .. } => *is_new,
+                Stage::Greeting { .. } => true,
+                Stage::Live => false,
+            };
+            member.stage = Stage::CatchingUp { pending: Vec::new(), is_new };
+            member.listener.outbox.review();
+        }
+    }
+
+    /// A message was redacted: what is in memory of it goes.
+    pub(crate) fn redact(&mut self, by: &SharedEntry) {
+        self.tail.redact(by);
+        self.spelled.clear();
+        for member in self.members.values_mut() {
+            if let Stage::CatchingUp { pending, .. } = &mut member.stage {
+                // Read again when it is asked for.
+                pending.clear();
+            }
+        }
+    }
+
     /// Removes everyone: the room is gone.
     pub(crate) fn put_out(&mut self) {
         self.members.clear();
@@ -182,96 +178,6 @@ impl Watched {
     fn note_emptiness(&mut self) {
         if self.members.is_empty() && self.empty_since.is_none() {
             self.empty_since = Some(Instant::now());
-        }
-    }
-
-    /// Hands a member its next page, or lets it become live.
-    pub(crate) fn next(&mut self, conn: ConnId, topic: &Topic, voice: &Voice<'_>) -> Next {
-        let last = self.tail.last();
-        let Some(member) = self.members.get_mut(&conn) else {
-            return Next::Answer(Progress::Gone);
-        };
-        let page = match &mut member.stage {
-            Stage::Live => return Next::Answer(Progress::Live),
-            Stage::Greeting { rest } => {
-                let start = rest.len().saturating_sub(PAGE_ENTRIES_MAX);
-                let page = rest.split_off(start);
-                if rest.is_empty() {
-                    member.stage = Stage::Live;
-                }
-                let progress = self.greet(conn, topic, page, voice);
-                return Next::Answer(progress);
-            }
-            Stage::CatchingUp { pending } if !pending.is_empty() => std::mem::take(pending),
-            Stage::CatchingUp { .. } if last <= member.after => {
-                let rest: Vec<_> = self.roster.present().collect();
-                member.stage = if rest.is_empty() { Stage::Live } else { Stage::Greeting { rest } };
-                let is_live = matches!(member.stage, Stage::Live);
-                return Next::Answer(if is_live { Progress::Live } else { Progress::More });
-            }
-            Stage::CatchingUp { .. } => match self.tail.after(member.after) {
-                Some(page) => page,
-                None => return Next::Read(member.after),
-            },
-        };
-        self.hand_page(conn, &page, voice);
-        Next::Answer(Progress::More)
-    }
-
-    /// Keeps a page that was read for a member which is catching up.
-    pub(crate) fn read(&mut self, conn: ConnId, page: Vec<SharedEntry>) {
-        let Some(member) = self.members.get_mut(&conn) else { return };
-        let after = member.after;
-        if page.is_empty() {
-            // What the tail still had is in the log no more; live entries follow from the tail.
-            member.after = self.tail.last().max(after);
-        }
-        if let Stage::CatchingUp { pending } = &mut member.stage {
-            *pending = page.into_iter().filter(|it| after < it.position).collect();
-        }
-    }
-
-    /// Nothing leads on from a member's place: it starts afresh from the tail, and is told so.
-    pub(crate) fn reset_member(&mut self, conn: ConnId, room: &RoomId, voice: &Voice<'_>) {
-        let position = self.tail.last();
-        let Some(member) = self.members.get_mut(&conn) else { return };
-        member.after = position;
-        let notice = Notice::HistoryReset { room: room.clone(), position };
-        let mut spelling = Spelling::new(notice);
-        tell(&member.listener, &mut spelling, (Cause::Nobody, Manner::Always), voice);
-    }
-
-    fn greet(
-        &self,
-        conn: ConnId,
-        topic: &Topic,
-        page: Vec<Present>,
-        voice: &Voice<'_>,
-    ) -> Progress {
-        let Topic::Room(room) = topic else { return Progress::Live };
-        let Some(member) = self.members.get(&conn) else { return Progress::Gone };
-        for Present { user, seen } in page {
-            let (id, room) = (user.id.clone(), room.clone());
-            let inside = Notice::Inside { room: room.clone(), user: user.clone() };
-            let told = (Cause::User(&id), Manner::Always);
-            tell(&member.listener, &mut Spelling::new(inside), told, voice);
-            if let Some((version, status)) = seen {
-                let present = Notice::Present { room, user, status };
-                let told = (Cause::User(&id), Manner::Greeting(Once::of(&id, version)));
-                tell(&member.listener, &mut Spelling::new(present), told, voice);
-            }
-        }
-        if matches!(member.stage, Stage::Live) { Progress::Live } else { Progress::More }
-    }
-
-    fn hand_page(&mut self, conn: ConnId, page: &[SharedEntry], voice: &Voice<'_>) {
-        let Some(member) = self.members.get_mut(&conn) else { return };
-        for entry in page {
-            let spelling = self.spelled.row(entry);
-            let cause = voice.cause_of_entry(entry);
-            tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
-            member.after = entry.position;
-            note_handed(&mut self.handed, entry, &member.listener.user);
         }
     }
 
@@ -375,15 +281,20 @@ impl Watched {
 fn manner_of(entry: &SharedEntry) -> Manner {
     match &entry.event {
         Event::RoomClosed { .. } => Manner::Same(Once::closing(&entry.room, entry.at)),
-        Event::MessagePosted(_) | Event::RoomUpdated { .. } | Event::RoomDeleted => Manner::Always,
+        Event::MessagePosted(_)
+        | Event::MessageEdited { .. }
+        | Event::MessageDeleted { .. }
+        | Event::RoomUpdated { .. }
+        | Event::RoomReopened
+        | Event::RoomDeleted
+        | Event::AccessChanged { .. }
+        | Event::Erased => Manner::Always,
     }
 }
 
 fn note_handed(handed: &mut Vec<(Position, UserId)>, entry: &SharedEntry, to: &UserId) {
-    let author = match &entry.event {
-        Event::MessagePosted(message) => &message.sender.id,
-        Event::RoomUpdated { .. } | Event::RoomClosed { .. } | Event::RoomDeleted => return,
-    };
+    let Some(message) = entry.event.message() else { return };
+    let author = &message.sender.id;
     let is_noted = handed.iter().rev().any(|(position, _)| *position == entry.position);
     if author == to || is_noted {
         return;

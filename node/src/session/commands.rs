@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::auth::AuthFailure;
 use crate::chat::Asker;
-use crate::clock;
 use crate::dialect::envelope::RequestId;
 use crate::dialect::{DialectId, DialectSet, Request, Terms};
 use crate::domain::claims::Claims;
@@ -56,7 +56,7 @@ impl Session {
     async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
         let Request { dialect, event: _, terms, request, claims, command } = request;
         let (actor, command) = match (&self.identity, command) {
-            (_, Command::Authenticate { token }) => return self.authenticate(&token, claims),
+            (_, Command::Authenticate { token }) => return self.authenticate(&token, claims).await,
             (None, _) => return Err(Refusal::AuthRequired),
             (Some(identity), command) => {
                 claims.check(&identity.actor.participant)?;
@@ -135,9 +135,12 @@ impl Session {
 
     /// A first token makes the connection the user's; a later one must be the same user's.
     /// The token's name stands above the one beside it.
-    fn authenticate(&mut self, token: &Token, mut claims: Claims) -> Result<Reply, Refusal> {
-        let verified = self.parts.auth.verify(token, clock::now());
-        let mut identity = verified.map_err(|_one_text_for_all| Refusal::AuthRequired)?;
+    async fn authenticate(&mut self, token: &Token, mut claims: Claims) -> Result<Reply, Refusal> {
+        let verified = self.parts.auth.verify_patiently(token).await;
+        let verified = verified.and_then(|it| self.parts.unless_revoked(it));
+        let outcome = verified.as_ref().err().map_or("authenticated", |it| it.as_str());
+        self.auditor.authenticated(verified.as_ref().ok().or(self.identity.as_ref()), outcome);
+        let mut identity = verified.map_err(AuthFailure::counted)?;
         let known = self.identity.as_ref().map(|it| &it.actor.participant);
         let user = &mut identity.actor.participant;
         if known.is_some_and(|it| it.id != user.id) {
@@ -149,6 +152,9 @@ impl Session {
         user.name_if_unnamed(name.as_deref());
         let user = user.clone();
         self.guard.extend(identity.expires_at);
+        // The former hold first: it is known by its connection too.
+        self.hold = None;
+        self.hold = Some(self.parts.hold(&identity, &self.peer));
         let is_first = self.identity.replace(identity).is_none();
         self.peer.known.store(true, Ordering::Relaxed);
         if is_first {
@@ -190,7 +196,8 @@ impl Session {
                 self.leave_room(actor, other).await?;
             }
         }
-        self.rooms.enter(&room, dialect, since, attached);
+        let is_admitted = admitted.head.is_none_or(|it| attached.position <= it);
+        self.rooms.enter((&room, dialect), since, attached, is_admitted);
         let members = self.members(actor, &room, attached.members).await;
         let Attached { position, resumed, missed, members: _ } = attached;
         let (room, resumed) = (admitted.card, resumed || goes_on);

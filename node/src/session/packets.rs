@@ -38,10 +38,12 @@ impl Session {
         let started = Instant::now();
         let understood = self.parts.dialects.understand(&self.peer.venue, &packet);
         drop(packet); // it may hold megabytes, and what it asks for takes its time
+        let mut room = None;
         let (dialect, event, asking, result) = match understood {
             Ok(request) => {
                 let (dialect, event) = (request.dialect, Arc::clone(&request.event));
                 let asking = Asking { ack, request: request.request.clone() };
+                room = request.command.room().cloned();
                 // Authentication is the same in all, so it shows none.
                 if !matches!(request.command, Command::Authenticate { .. }) {
                     self.speak(dialect).await;
@@ -59,6 +61,9 @@ impl Session {
         };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
         metrics::counted(&label, result.as_ref().err(), started.elapsed());
+        if let Err(refusal) = &result {
+            self.auditor.refused(self.identity.as_ref(), event.as_deref(), room, refusal);
+        }
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
@@ -87,8 +92,12 @@ impl Session {
     pub(super) async fn greet(&mut self, greeting: Request) {
         let started = Instant::now();
         let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
+        let room = greeting.command.room().cloned();
         let result = self.limited(greeting).await;
         metrics::counted(&event, result.as_ref().err(), started.elapsed());
+        if let Err(refusal) = &result {
+            self.auditor.refused(self.identity.as_ref(), Some(&event), room, refusal);
+        }
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
@@ -98,9 +107,10 @@ impl Session {
     }
 
     /// An event that the gateway did not keep; its client is told so.
-    pub(super) fn turned_away(&self, refusal: &Refusal, asking: &Asking) {
+    pub(super) fn turned_away(&mut self, refusal: &Refusal, asking: &Asking) {
         let label = Arc::from(Metrics::OTHER);
         metrics::counted(&label, Some(refusal), Duration::ZERO);
+        self.auditor.refused(self.identity.as_ref(), None, None, refusal);
         self.refuse(self.parts.dialects.get(self.dialect), None, refusal, asking);
     }
 

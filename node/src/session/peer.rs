@@ -1,6 +1,5 @@
 //! What a gateway hands over when a client has connected to a namespace.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,6 +16,7 @@ use crate::hub::outbox::{AckId, Outbox};
 use crate::hub::queue::Reader;
 use crate::secret::Secret;
 use crate::session::trail::Trail;
+use crate::telemetry::audit::Caller;
 
 /// Events that may wait for their turn; the next one is refused as too frequent.
 pub const INBOX_EVENTS_MAX: usize = 256;
@@ -91,8 +91,8 @@ pub struct Peer {
     pub venue: Venue,
     /// The transport's name in metrics.
     pub transport: &'static str,
-    /// Where the client is, behind trusted proxies.
-    pub address: IpAddr,
+    /// Who is at the other end.
+    pub caller: Arc<Caller>,
     /// Who it is; `None` until it has shown a token.
     pub identity: Option<Identity>,
     /// Whether it has shown who it is, now or later: set by the session, and the gateway takes

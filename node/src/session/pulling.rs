@@ -1,6 +1,7 @@
 //! Between commands: what the rooms of a client that catches up have for it, page by page.
 
 use crate::dialect::DialectSet;
+use crate::domain::close::CloseReason;
 use crate::domain::id::RoomId;
 use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
@@ -84,6 +85,14 @@ impl Session {
         else {
             return Progress::Gone;
         };
+        match self.parts.chat.is_banned(&listener.user).await {
+            Ok(false) => (),
+            Ok(true) => {
+                self.peer.outbox.end(CloseReason::Dismissed);
+                return Progress::Gone;
+            }
+            Err(_unavailable) => return Progress::Later,
+        }
         match self.parts.hub.attach(topic, listener, None).await {
             Ok(_) => {
                 let progress = self.parts.hub.next(topic, self.peer.conn).await;

@@ -124,7 +124,7 @@ impl Session {
         let mut pause = LOOK_AGAIN_MIN;
         loop {
             let by_force = give_up <= Instant::now();
-            match store.take(pid, (*owner, user), by_force).await? {
+            match store.take_connection(pid, (*owner, user), by_force).await? {
                 Taken::Nothing => return Ok(None),
                 Taken::Kept(kept) => return Ok(Some(kept)),
                 Taken::Held => {
@@ -185,7 +185,7 @@ impl Session {
         }
         let Recovery { pid, owner, user, .. } = recovery;
         let keeping = Keeping::Open(&kept);
-        let (is_kept, again) = match self.parts.store.keep(*pid, (*owner, &*user), keeping).await {
+        let (is_kept, again) = match self.parts.store.keep_connection(*pid, (*owner, &*user), keeping).await {
             Ok(true) => (true, KEPT_WHILE_OPEN / 2),
             Ok(false) => {
                 self.peer.outbox.end(CloseReason::Replaced);
@@ -226,7 +226,7 @@ impl Session {
             Keeping::Over(&kept)
         };
         // `false`: the client has come back already, and its new connection knows what it has.
-        if let Err(error) = self.parts.store.keep(pid, (owner, &user), keeping).await {
+        if let Err(error) = self.parts.store.keep_connection(pid, (owner, &user), keeping).await {
             warn!(%error, "what a connection leaves behind was not kept");
         }
     }
@@ -242,6 +242,9 @@ fn may_return(reason: CloseReason) -> bool {
         | CloseReason::TokenExpired
         | CloseReason::Replaced
         | CloseReason::Unrestored => true,
-        CloseReason::AuthTimeout | CloseReason::Dismissed | CloseReason::ProtocolViolation => false,
+        CloseReason::AuthTimeout
+        | CloseReason::Revoked
+        | CloseReason::Dismissed
+        | CloseReason::ProtocolViolation => false,
     }
 }

@@ -169,13 +169,14 @@ impl Rooms {
     }
 
     /// The connection is in the room now, and pulls from it: it was attached there after `since`,
-    /// or, where that was nothing, from now on or as it was.
+    /// or, where that was nothing, from now on or as it was. `is_admitted`: nothing has happened
+    /// there since the user was let in.
     pub(super) fn enter(
         &mut self,
-        room: &RoomId,
-        dialect: DialectId,
+        (room, dialect): (&RoomId, DialectId),
         since: Option<Position>,
         attached: Attached,
+        is_admitted: bool,
     ) {
         let Some(user) = &self.user else { return };
         let is_as_it_was = since.is_none() && self.dialect_of(room) == Some(dialect);
@@ -187,7 +188,7 @@ impl Rooms {
         if !is_as_it_was {
             self.goes_on_after(room, since, attached);
         }
-        self.pull_later(Topic::Room(room.clone()), Duration::ZERO, true);
+        self.pull_later(Topic::Room(room.clone()), Duration::ZERO, is_admitted);
     }
 
     /// The connection hears the room from now on, and nobody sees the user there.
@@ -251,6 +252,14 @@ impl Rooms {
         }
         self.is_changed |= self.is_listed != is_listed;
         self.is_listed = is_listed;
+    }
+
+    /// In some room the user's right to be there may have changed: each is entered anew.
+    pub(super) fn review(&mut self) {
+        let rooms: Vec<RoomId> = self.joined.keys().cloned().collect();
+        for room in rooms {
+            self.pull_later(Topic::Room(room), Duration::ZERO, false);
+        }
     }
 
     /// Resolves when a topic may be asked for its next page: the outbox has room for it.

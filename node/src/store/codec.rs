@@ -15,10 +15,12 @@ use crate::domain::event::{Entry, Event, Origin, SharedEntry};
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::position::Position;
 use crate::domain::presence::Presence;
+use crate::domain::revoked::Revocation;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 use crate::store::Arrival;
+use crate::store::revocations::revocation;
 
 /// Version of records and frames that this node writes and reads.
 const VERSION: u8 = 1;
@@ -29,6 +31,9 @@ pub(crate) enum CodecError {
     /// Written by a release that this one does not know.
     #[error("version {0} is not known here, only version {VERSION}")]
     Version(u8),
+    /// Neither a token nor a user.
+    #[error("what is revoked is neither a token nor a user")]
+    Revocation,
     /// Not what it should be.
     #[error("malformed: {0}")]
     Malformed(#[from] Error),
@@ -64,6 +69,8 @@ enum Item<'a> {
     UserSignal(UserId, #[serde(borrow)] &'a Bytes),
     #[serde(rename = "p")]
     Presence(Presence),
+    #[serde(rename = "x")]
+    Revoked(String, u64),
 }
 
 /// One publication to this node's inbox.
@@ -77,6 +84,8 @@ pub(crate) struct Frame {
     pub(crate) beat: u64,
     /// What happened, in order.
     pub(crate) arrivals: Vec<Arrival>,
+    /// What was taken back.
+    pub(crate) revoked: Vec<Revocation>,
 }
 
 /// The body of a record.
@@ -107,7 +116,7 @@ pub(crate) fn decode_frame(frame: &[u8]) -> Result<Frame, CodecError> {
     let mut reader = Deserializer::from_read_ref(frame);
     let (version, generation, count, beat, items) = FrameHeader::deserialize(&mut reader)?;
     known(version)?;
-    let mut arrivals = Vec::new();
+    let (mut arrivals, mut revoked) = (Vec::new(), Vec::new());
     for _ in 0..items {
         arrivals.push(match Item::deserialize(&mut reader)? {
             Item::Entry(room, record) => Arrival::Entry(decode_record(&room, record)?),
@@ -118,9 +127,13 @@ pub(crate) fn decode_frame(frame: &[u8]) -> Result<Frame, CodecError> {
                 Arrival::Signal(Topic::User(user), rmp_serde::from_slice(signal)?)
             }
             Item::Presence(presence) => Arrival::Presence(presence),
+            Item::Revoked(what, at) => {
+                revoked.push(revocation(&what, at).ok_or(CodecError::Revocation)?);
+                continue;
+            }
         });
     }
-    Ok(Frame { generation, count, beat, arrivals })
+    Ok(Frame { generation, count, beat, arrivals, revoked })
 }
 
 fn known(version: u8) -> Result<(), CodecError> {
@@ -136,6 +149,7 @@ mod tests {
     use crate::domain::id::{ClientMessageId, ConnId, MessageId, NodeLife};
     use crate::domain::message::Message;
     use crate::domain::presence::Status;
+    use crate::domain::revoked::Revoked;
     use crate::domain::role::{Participant, Role};
 
     fn room() -> RoomId {
@@ -292,12 +306,14 @@ mod tests {
     fn a_frame_carries_every_kind_of_item_in_order() {
         let stored = record(1, &encode_body(Some(&origin()), &posted("hi")).unwrap());
         let signal = encode_signal(&Signal::Spread { nodes: 2 }).unwrap();
-        let mut frame = rmp_serde::to_vec(&(1, 5, 8, 0, 4)).unwrap();
+        let mut frame = rmp_serde::to_vec(&(1, 5, 8, 0, 5)).unwrap();
         frame.extend(item("e", "conv-1", &stored));
         frame.extend(item("r", "conv-1", &signal));
         frame.extend(item("u", "alice", &signal));
         let seen = std::collections::BTreeMap::from([("p", ("alice", 7, "away"))]);
         frame.extend(rmp_serde::to_vec(&seen).unwrap());
+        let ended = std::collections::BTreeMap::from([("x", ("u alice", 9))]);
+        frame.extend(rmp_serde::to_vec(&ended).unwrap());
 
         let frame = decode_frame(&frame).unwrap();
         assert_eq!((frame.generation, frame.count, frame.beat), (5, 8, 0));
@@ -311,6 +327,8 @@ mod tests {
         assert!(matches!(of_room, Arrival::Signal(Topic::Room(_), Signal::Spread { nodes: 2 })));
         assert!(matches!(of_user, Arrival::Signal(Topic::User(_), Signal::Spread { nodes: 2 })));
         assert_eq!(*presence, Presence { user: id("alice"), version: 7, status: Status::Away });
+        let ended = Revocation { what: Revoked::User(id("alice")), at: Timestamp(9) };
+        assert_eq!(frame.revoked, [ended]);
     }
 
     proptest! {

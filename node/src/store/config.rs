@@ -1,11 +1,16 @@
 //! What the store has to be told.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::secret::Secret;
 
 /// Longest prefix in bytes: it is part of every key.
 const PREFIX_BYTES_MAX: usize = 64;
+
+/// How long what was revoked is remembered where nothing bounds the lives of tokens: a year.
+pub const REVOKED_FOR: Duration = Duration::from_hours(366 * 24);
 
 /// Where Redis is, and how much of each room it keeps.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +24,10 @@ pub struct Config {
     /// How much of each room's log is kept; set from the section `history`.
     #[serde(skip)]
     pub history: History,
+    /// How long what was revoked is remembered: as long as the longest token lives; set from the
+    /// section `auth`.
+    #[serde(skip)]
+    pub revoked_for: Duration,
 }
 
 /// How much of each room's log is kept. Whatever bound is met first counts.
@@ -29,17 +38,25 @@ pub struct History {
     pub messages_per_room: u64,
     /// Days after which an entry is no longer read, and a silent room's log is gone.
     pub days: u64,
+    /// Batches that the feed at least keeps; 0: there is none. Set from the section `api`.
+    #[serde(skip)]
+    pub feed_batches: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: None, prefix: "parlance".to_owned(), history: History::default() }
+        Self {
+            url: None,
+            prefix: "parlance".to_owned(),
+            history: History::default(),
+            revoked_for: REVOKED_FOR,
+        }
     }
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { messages_per_room: 10_000, days: 90 }
+        Self { messages_per_room: 10_000, days: 90, feed_batches: 0 }
     }
 }
 

@@ -74,6 +74,7 @@ async fn start(
         keys: Keys::new(&config.prefix),
         life: life.clone(),
         history: config.history,
+        revoked_for: config.revoked_for,
         metrics: Metrics::register(),
         stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
     });
@@ -113,8 +114,7 @@ async fn start(
     lifecycle.spawn("store.reaper", reaper::run(Arc::clone(&shard), table.clone(), stop.clone()));
     lifecycle.spawn("store.beat", beat.run(publishing, retire, stop));
 
-    let mut first_heard = health.clone();
-    if first_heard.wait_for(|health| *health == Health::Ready).await.is_err() {
+    if health.clone().wait_for(|health| *health == Health::Ready).await.is_err() {
         return Err(StoreError::refused("stopped while connecting".to_owned()));
     }
     stops_unless_connected.disarm();

@@ -48,6 +48,7 @@ impl Store {
                 if let Topic::Room(room) = topic {
                     input.key(keys.log(room));
                     input.key(keys.roster(room));
+                    input.key(keys.redacted(room));
                 }
                 input.text(kind(topic));
                 input.number(stamp.0);

@@ -130,9 +130,30 @@ impl Keys {
         self.of_room(room, "o")
     }
 
-    /// HASH: user → until when nothing is taken from the user.
+    /// HASH: user → until when the user is muted and banned in the room.
     pub(crate) fn bars(&self, room: &RoomId) -> String {
         self.of_room(room, "bar")
+    }
+
+    /// HASH: user → until when the user is muted and banned everywhere. One a shard.
+    pub(crate) fn bars_everywhere(&self) -> String {
+        self.of_shard("bars")
+    }
+
+    /// STREAM: where entries were stored, in order. One a shard.
+    pub(crate) fn feed(&self) -> String {
+        self.of_shard("feed")
+    }
+
+    /// HASH: seq → the record that takes a redacted one's place; `e<seq>` → its newest edit.
+    pub(crate) fn redacted(&self, room: &RoomId) -> String {
+        self.of_room(room, "x")
+    }
+
+    /// STRING: what came of a request to the server API, by a hash of its idempotency key.
+    pub(crate) fn request(&self, hash: u128) -> String {
+        let partition = Partition::nth((hash >> 64) as u64);
+        format!("{}:{partition}:req:{hash:032x}", self.prefix)
     }
 
     /// HASH: user → what the user is to the room.
@@ -179,8 +200,12 @@ impl Keys {
     /// HASH: user → number of nodes, version, status, last seen.
     pub(crate) fn user_bucket(&self, user: &UserId) -> String {
         // The number of buckets is a multiple of the number of partitions: a bucket has one tag.
-        let bucket = xxh3_64(user.as_str().as_bytes()) % USER_BUCKETS;
-        format!("{}:{}:ub:{bucket}", self.prefix, Partition::of_user(user))
+        self.bucket(xxh3_64(user.as_str().as_bytes()) % USER_BUCKETS)
+    }
+
+    /// One of the [`USER_BUCKETS`].
+    pub(crate) fn bucket(&self, number: u64) -> String {
+        format!("{}:{}:ub:{number}", self.prefix, Partition::nth(number))
     }
 
     /// STRING: nodes that hear a user's topic.
@@ -198,6 +223,16 @@ impl Keys {
         let pid = pid.expose();
         let partition = Partition::nth(xxh3_64(pid.as_bytes()));
         format!("{}:{partition}:rec:{pid}", self.prefix)
+    }
+
+    /// STREAM: audit records. One a shard.
+    pub(crate) fn audit(&self) -> String {
+        self.of_shard("audit")
+    }
+
+    /// ZSET: revoked token or user → when. One a shard.
+    pub(crate) fn revoked(&self) -> String {
+        self.of_shard("rv")
     }
 
     /// HASH: node name → index and the time of its allocation.
@@ -302,6 +337,7 @@ mod tests {
                 .replace(&pid.expose(), "<pid>")
                 .replace("USER", "<user>")
                 .replace("WHAT", "<what>")
+                .replace(&format!("{:032x}", 7), "<hash>")
                 .replace("1.2", "<life>")
                 .replace("in:7", "in:<index>");
             (shape, kind)
@@ -319,6 +355,10 @@ mod tests {
                 (keys.roster(&room), "HASH"),
                 (keys.bars(&room), "HASH"),
                 (keys.members(&room), "HASH"),
+                (keys.redacted(&room), "HASH"),
+                (keys.bars_everywhere(), "HASH"),
+                (keys.feed(), "STREAM"),
+                (keys.request(7), "STRING"),
                 (keys.rooms(of_room), "ZSET"),
                 (keys.active_rooms(of_room), "SET"),
                 (keys.online_count(of_user), "STRING"),
@@ -330,6 +370,8 @@ mod tests {
                 (keys.user_interest(&user), "STRING"),
                 (keys.limit(&user, "WHAT"), "LIST"),
                 (keys.recovery(pid), "HASH"),
+                (keys.revoked(), "ZSET"),
+                (keys.audit(), "STREAM"),
                 (keys.nodes(), "HASH"),
                 (keys.control(), "HASH"),
                 (keys.inbox(7), "channel"),

@@ -17,11 +17,13 @@ use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
-use crate::store::codec::{decode_record, encode_body, encode_signal};
+use crate::store::codec::{EncodeError, decode_record, encode_body, encode_signal};
 use crate::store::publisher::{JOBS_WAITING_MAX, Job, What, unknown};
 use crate::store::script::{Input, NO_WRITES, Script};
 use crate::store::shard::PATIENCE;
-use crate::store::{Append, AppendError, Appended, Head, Page, Store, StoreError};
+use crate::store::{
+    Append, AppendError, Appended, Counted, Head, Page, Redaction, Store, StoreError,
+};
 
 /// How long a client should wait when this node's queue is full: it drains within that, or Redis
 /// is away.
@@ -29,17 +31,18 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const PAGES: &str = include_str!("../../lua/pages.lua");
 
-static HISTORY: LazyLock<Script> = LazyLock::new(|| {
-    Script::new("history", &[NO_WRITES, PAGES, include_str!("../../lua/history.lua")])
-});
-static ENTRY: LazyLock<Script> = LazyLock::new(|| {
-    Script::new("entry", &[NO_WRITES, PAGES, include_str!("../../lua/entry.lua")])
-});
-static NEWEST: LazyLock<Script> =
-    LazyLock::new(|| Script::new("newest", &[NO_WRITES, include_str!("../../lua/newest.lua")]));
+fn reading(name: &'static str, text: &str) -> Script {
+    Script::new(name, &[NO_WRITES, PAGES, text])
+}
 
+static HISTORY: LazyLock<Script> =
+    LazyLock::new(|| reading("history", include_str!("../../lua/history.lua")));
+static ENTRY: LazyLock<Script> =
+    LazyLock::new(|| reading("entry", include_str!("../../lua/entry.lua")));
+static NEWEST: LazyLock<Script> =
+    LazyLock::new(|| reading("newest", include_str!("../../lua/newest.lua")));
 static MESSAGES: LazyLock<Script> =
-    LazyLock::new(|| Script::new("messages", &[NO_WRITES, include_str!("../../lua/messages.lua")]));
+    LazyLock::new(|| reading("messages", include_str!("../../lua/messages.lua")));
 
 /// Epoch, seq and nth, as scripts answer them.
 type Place = (u64, u64, u64);
@@ -59,7 +62,13 @@ impl Store {
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let ended = match &append.event {
             Event::RoomClosed { .. } | Event::RoomDeleted => Some(append.room.clone()),
-            Event::MessagePosted(_) | Event::RoomUpdated { .. } => None,
+            Event::MessagePosted(_)
+            | Event::MessageEdited { .. }
+            | Event::MessageDeleted { .. }
+            | Event::RoomUpdated { .. }
+            | Event::RoomReopened
+            | Event::AccessChanged { .. }
+            | Event::Erased => None,
         };
         let result = self.enqueue(append).await;
         if let (Ok(_), Some(room)) = (&result, ended) {
@@ -81,8 +90,9 @@ impl Store {
     async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
         let deadline = Instant::now() + PATIENCE;
         let node = *self.shard.life.borrow();
-        let origin = append.origin.map(|(conn, request)| Origin { node, conn, request });
-        let body = encode_body(origin.as_ref(), &append.event).map_err(|error| {
+        let origin = append.origin.clone().map(|(conn, request)| Origin { node, conn, request });
+        let encoded = encode(origin.as_ref(), &append);
+        let (sender, body) = encoded.map_err(|error| {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
             AppendError::Failed(StoreError::refused(error.to_string()))
         })?;
@@ -93,7 +103,7 @@ impl Store {
             what: what(&append.event),
             topic: Topic::Room(append.room),
             mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
-            sender: append.sender,
+            sender,
             body,
             room_taken,
             deadline,
@@ -131,7 +141,7 @@ impl Store {
             what: What::Signal,
             topic,
             mark: None,
-            sender: None,
+            sender: String::new(),
             body,
             room_taken,
             deadline,
@@ -156,6 +166,7 @@ impl Store {
         let mut input = Input::default();
         input.key(self.shard.keys.meta(room));
         input.key(self.shard.keys.log(room));
+        input.key(self.shard.keys.redacted(room));
         input.number(after.epoch.0);
         input.number(after.seq.0);
         input.number(self.shard.kept_s());
@@ -180,6 +191,7 @@ impl Store {
     ) -> Result<Vec<SharedEntry>, StoreError> {
         let mut input = Input::default();
         input.key(self.shard.keys.log(room));
+        input.key(self.shard.keys.redacted(room));
         input.number(up_to.seq.0);
         input.number(count as u64);
         let found: Vec<ByteBuf> = NEWEST.call(&self.shard.client, &input, PATIENCE).await?;
@@ -187,9 +199,8 @@ impl Store {
     }
 
     /// A page of a room's messages without other events, oldest first: at most `limit`, and about
-    /// a mebibyte, after passing over the `offset` newest of all or of those up to and with
-    /// `up_to`. Beside it the number of messages that the room has had, also of those that are no
-    /// longer kept.
+    /// a mebibyte, after passing over the `offset` newest of those counted. Beside it the number of
+    /// messages that the room has had, also of those that are no longer kept.
     ///
     /// # Errors
     /// As [`Self::history`].
@@ -197,17 +208,22 @@ impl Store {
         &self,
         room: &RoomId,
         (limit, offset): (u32, u64),
-        up_to: Option<Position>,
+        counted: Counted,
     ) -> Result<(u64, Vec<SharedEntry>), StoreError> {
         let mut input = Input::default();
         input.key(self.shard.keys.meta(room));
         input.key(self.shard.keys.log(room));
+        input.key(self.shard.keys.redacted(room));
         input.number(offset);
         input.number(u64::from(limit));
         input.number(self.shard.kept_s());
-        if let Some(up_to) = up_to {
-            input.number(up_to.epoch.0);
-            input.number(up_to.seq.0);
+        match counted {
+            Counted::All => (),
+            Counted::Before(nth) => input.number(nth),
+            Counted::UpTo(Position { epoch, seq }) => {
+                input.number(epoch.0);
+                input.number(seq.0);
+            }
         }
         let (total, found): (u64, Vec<ByteBuf>) =
             MESSAGES.call(&self.shard.client, &input, PATIENCE).await?;
@@ -227,6 +243,7 @@ impl Store {
     ) -> Result<Option<SharedEntry>, StoreError> {
         let mut input = Input::default();
         input.key(self.shard.keys.log(room));
+        input.key(self.shard.keys.redacted(room));
         input.number(at.epoch.0);
         input.number(at.seq.0);
         let found: Vec<ByteBuf> = ENTRY.call(&self.shard.client, &input, PATIENCE).await?;
@@ -247,12 +264,29 @@ pub(crate) fn decode_all(
     decoded.map_err(|error| StoreError::refused(format!("a record of room {room} is {error}")))
 }
 
+/// What the script knows as the sender, and the body. A redaction names its message's place, and
+/// brings along what is left there.
+fn encode(origin: Option<&Origin>, append: &Append) -> Result<(String, Vec<u8>), EncodeError> {
+    let body = encode_body(origin, &append.event)?;
+    let Some(Redaction { message, left }) = &append.redacts else {
+        let sender = append.sender.as_ref().map_or("", UserId::as_str);
+        return Ok((sender.to_owned(), body));
+    };
+    let (left, erased) = (encode_body(None, left)?, encode_body(None, &Event::Erased)?);
+    let lengths = format!("{} {}\n", body.len(), left.len()).into_bytes();
+    let Position { epoch, seq } = message.position();
+    Ok((format!("{} {}", epoch.0, seq.0), [lengths, body, left, erased].concat()))
+}
+
 fn what(event: &Event) -> What {
     match event {
         Event::MessagePosted(_) => What::Message,
         Event::RoomUpdated { .. } => What::Event,
         Event::RoomClosed { .. } => What::Close,
+        Event::RoomReopened => What::Reopen,
         Event::RoomDeleted => What::Delete,
+        Event::MessageEdited { .. } | Event::MessageDeleted { .. } => What::Redact,
+        Event::AccessChanged { .. } | Event::Erased => What::Event,
     }
 }
 

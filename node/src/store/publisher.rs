@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::domain::id::{NodeLife, UserId};
+use crate::domain::id::NodeLife;
 use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::time::Timestamp;
@@ -53,7 +53,9 @@ pub(crate) enum What {
     Message,
     Event,
     Close,
+    Reopen,
     Delete,
+    Redact,
     Signal,
 }
 
@@ -64,7 +66,8 @@ pub(crate) struct Job {
     pub(crate) topic: Topic,
     /// Under which a repeated attempt is recognised; every event has one, signals have none.
     pub(crate) mark: Option<[u8; 16]>,
-    pub(crate) sender: Option<UserId>,
+    /// The user who wrote it; of a redaction the place of its message. Empty: the application.
+    pub(crate) sender: String,
     pub(crate) body: Vec<u8>,
     /// The bytes that it takes of those that may wait.
     #[expect(dead_code, reason = "held until the job is done, never looked at")]
@@ -97,6 +100,7 @@ enum Answer {
     Gone,
     Closed,
     Barred,
+    Missing,
     Told,
     Failed(String),
 }
@@ -115,6 +119,9 @@ impl Answer {
             Self::Gone => Err(AppendError::Refused(Refusal::RoomNotFound)),
             Self::Closed => Err(AppendError::Refused(Refusal::RoomClosed)),
             Self::Barred => Err(AppendError::Refused(Refusal::AccessDenied)),
+            Self::Missing => {
+                Err(AppendError::Refused(Refusal::invalid("there is no such message any more")))
+            }
             Self::Told => Err(unknown("a signal was answered for an event")),
             Self::Failed(message) => {
                 error!(error = %message, "redis failed one item of a batch");
@@ -217,6 +224,9 @@ impl Publisher {
         let mut input = self.shard.input(life);
         input.number(self.shard.history.messages_per_room);
         input.number(self.shard.kept_s());
+        input.number(self.shard.history.feed_batches);
+        input.key(self.shard.keys.bars_everywhere());
+        input.key(self.shard.keys.feed());
         let mut first_keys: HashMap<&Topic, usize> = HashMap::new();
         for job in batch {
             let first = *first_keys.entry(&job.topic).or_insert_with(|| {
@@ -228,7 +238,9 @@ impl Publisher {
                 (What::Message, _) => "message",
                 (What::Event, _) => "event",
                 (What::Close, _) => "close",
+                (What::Reopen, _) => "reopen",
                 (What::Delete, _) => "delete",
+                (What::Redact, _) => "redact",
                 (What::Signal, Topic::Room(_)) => "room_signal",
                 (What::Signal, Topic::User(_)) => "user_signal",
             };
@@ -236,7 +248,7 @@ impl Publisher {
             input.number(first as u64);
             input.text(job.topic.name());
             input.bytes(job.mark.as_ref().map_or(&[], |mark| &mark[..]));
-            input.text(job.sender.as_ref().map_or("", UserId::as_str));
+            input.text(&job.sender);
             input.bytes(&job.body);
         }
         input
@@ -251,6 +263,7 @@ impl Publisher {
                 input.key(keys.recent(room, Half::Even));
                 input.key(keys.recent(room, Half::Odd));
                 input.key(keys.bars(room));
+                input.key(keys.redacted(room));
             }
             Topic::User(_) => (),
         }

@@ -4,12 +4,17 @@ use std::sync::LazyLock;
 
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::position::Position;
-use crate::store::script::{ALLOW_OOM, FENCE, PRELUDE, Script};
-use crate::store::shard::Shard;
+use crate::store::script::{ALLOW_OOM, FENCE, Input, NO_WRITES, PRELUDE, Script};
+use crate::store::shard::{PATIENCE, Shard};
 use crate::store::{Crossed, Mark, Store, StoreError};
 
 static MARK: LazyLock<Script> = LazyLock::new(|| {
     Script::new("mark", &[ALLOW_OOM, PRELUDE, FENCE, include_str!("../../lua/mark.lua")])
+});
+
+static UNREAD: LazyLock<Script> = LazyLock::new(|| {
+    let text = include_str!("../../lua/unread.lua");
+    Script::new("unread", &[NO_WRITES, include_str!("../../lua/pages.lua"), text])
 });
 
 /// Field of a room's one delivered mark, among the users' read marks; no user id is like it.
@@ -35,6 +40,34 @@ impl Store {
             Mark::Delivered => DELIVERED_FIELD,
         };
         self.shard.mark(room, field, to).await
+    }
+}
+
+/// How far a user has read a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// Messages that the user has not read.
+    pub messages: u64,
+    /// Where the read mark stands; 0:0 before it was ever moved.
+    pub mark: Position,
+}
+
+impl Store {
+    /// How far a user has read a room. What the log no longer has counts as read.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn unread(&self, room: &RoomId, user: &UserId) -> Result<Unread, StoreError> {
+        let keys = &self.shard.keys;
+        let mut input = Input::default();
+        input.key(keys.meta(room));
+        input.key(keys.log(room));
+        input.key(keys.redacted(room));
+        input.key(keys.marks(room));
+        input.text(user.as_str());
+        let (total, read, epoch, seq): (u64, u64, u64, u64) =
+            UNREAD.call(&self.shard.client, &input, PATIENCE).await?;
+        Ok(Unread { messages: total.saturating_sub(read), mark: Position::new(epoch, seq) })
     }
 }
 

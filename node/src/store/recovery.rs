@@ -90,7 +90,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis did not do it, or may have.
-    pub async fn keep(
+    pub async fn keep_connection(
         &self,
         pid: Pid,
         (owner, user): (Owner, &UserId),
@@ -119,7 +119,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis did not do it, or may have; or the record holds what this release cannot read.
-    pub async fn take(
+    pub async fn take_connection(
         &self,
         pid: Pid,
         (owner, user): (Owner, &UserId),

@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use crate::domain::id::{RoomId, UserId};
-use crate::domain::position::Epoch;
+use crate::domain::position::{Epoch, Position};
 use crate::domain::room::{
-    MemberRole, Metadata, NewRoom, Reserved, Room, RoomRecord, RoomState, Visibility,
+    MemberRole, NewRoom, Reserved, Room, RoomChange, RoomRecord, RoomState, Visibility,
 };
+use crate::domain::room_fields::Metadata;
 use crate::domain::time::Timestamp;
 use crate::store::keys::{Half, Partition};
 use crate::store::script::{ALLOW_OOM, FENCE, Input, NO_WRITES, PRELUDE, Script};
@@ -17,36 +18,48 @@ static ACCESS: LazyLock<Script> =
     LazyLock::new(|| Script::new("access", &[NO_WRITES, include_str!("../../lua/access.lua")]));
 static ROOM: LazyLock<Script> =
     LazyLock::new(|| Script::new("room", &[NO_WRITES, include_str!("../../lua/room.lua")]));
-static MEMBERS: LazyLock<Script> =
-    LazyLock::new(|| Script::new("members", &[NO_WRITES, include_str!("../../lua/members.lua")]));
-static CREATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new("create", &[ALLOW_OOM, PRELUDE, FENCE, include_str!("../../lua/create.lua")])
-});
+static ROOMS: LazyLock<Script> =
+    LazyLock::new(|| Script::new("rooms", &[NO_WRITES, include_str!("../../lua/rooms.lua")]));
+static CREATE: LazyLock<Script> =
+    LazyLock::new(|| writing("create", include_str!("../../lua/create.lua")));
+static CHANGE: LazyLock<Script> =
+    LazyLock::new(|| writing("change", include_str!("../../lua/change.lua")));
+static FORGET: LazyLock<Script> =
+    LazyLock::new(|| writing("forget", include_str!("../../lua/forget.lua")));
+
+pub(crate) fn writing(name: &'static str, text: &str) -> Script {
+    Script::new(name, &[ALLOW_OOM, PRELUDE, FENCE, text])
+}
+
+/// How long a deleted room's log is kept: whoever was in the room reads there that it was deleted.
+const DELETED_LOG_S: u64 = 600;
 
 /// What access to a room asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
+    /// The asker is banned, here or everywhere.
+    pub is_banned: bool,
+    /// What is known of the room; `None`: there is no such room.
+    pub known: Option<Known>,
+}
+
+/// A room as access sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
     /// The head of its record.
     pub room: Room,
     /// What the asker is to it.
     pub role: Option<MemberRole>,
-}
-
-/// Some members of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Members {
-    /// Who, and what they are to the room.
-    pub members: Vec<(UserId, MemberRole)>,
-    /// From where to read on; `None`: these were the last.
-    pub next: Option<u64>,
+    /// The newest place when it was asked.
+    pub head: Position,
 }
 
 impl Store {
-    /// What decides whether `user` may come into the room, if there is such a room.
+    /// What decides whether `user` may come into the room.
     ///
     /// # Errors
     /// Redis did not answer, or the record holds what this release does not know.
-    pub async fn access(&self, room: &RoomId, user: &UserId) -> Result<Option<Access>, StoreError> {
+    pub async fn access(&self, room: &RoomId, user: &UserId) -> Result<Access, StoreError> {
         self.shard.access(room, user).await
     }
 
@@ -56,20 +69,6 @@ impl Store {
     /// Redis did not answer, or the record holds what this release does not know.
     pub async fn room(&self, room: &RoomId) -> Result<Option<RoomRecord>, StoreError> {
         self.shard.room(room).await
-    }
-
-    /// Members of a room from a place on (0: the first): about `count`, of a small room all. One
-    /// may come twice while others come and go.
-    ///
-    /// # Errors
-    /// Redis did not answer, or somebody's role is none that this release knows.
-    pub async fn members(
-        &self,
-        room: &RoomId,
-        from: u64,
-        count: u64,
-    ) -> Result<Members, StoreError> {
-        self.shard.members(room, from, count).await
     }
 
     /// Makes a room that nobody describes, unless it exists. Nothing of a room that was deleted
@@ -90,22 +89,109 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Changes a room's record; `false`: there is no such room.
+    ///
+    /// # Errors
+    /// Redis did not do it; doing it again is harmless.
+    pub async fn change_room(
+        &self,
+        room: &RoomId,
+        change: &RoomChange,
+    ) -> Result<bool, StoreError> {
+        let fields = changed_fields(change);
+        let is_there: bool = self
+            .shard
+            .run(&CHANGE, |_, input| {
+                input.key(self.shard.keys.meta(room));
+                for (field, value) in &fields {
+                    input.text(field);
+                    input.text(value);
+                }
+            })
+            .await?;
+        Ok(is_there)
+    }
+
+    /// Takes away what a deleted room has left.
+    ///
+    /// # Errors
+    /// Redis did not do it; doing it again is harmless.
+    pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
+        let keys = &self.shard.keys;
+        let _was_deleted: bool = self
+            .shard
+            .run(&FORGET, |_, input| {
+                input.key(keys.meta(room));
+                input.key(keys.log(room));
+                input.key(keys.rooms(Partition::of_room(room)));
+                input.key(keys.members(room));
+                input.key(keys.marks(room));
+                input.key(keys.bars(room));
+                input.key(keys.redacted(room));
+                input.text(room.as_str());
+                input.number(DELETED_LOG_S);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Rooms that were made, reserved ones aside, after `after` (`None`: the first), in an order
+    /// that stays; fewer than `count`: these were the last.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        count: usize,
+    ) -> Result<Vec<RoomId>, StoreError> {
+        let mut found: Vec<RoomId> = Vec::new();
+        let first = after.map(Partition::of_room);
+        for partition in Partition::all().filter(|it| first.is_none_or(|first| first <= *it)) {
+            let from = match after.filter(|_| first == Some(partition)) {
+                Some(room) => format!("({room}"),
+                None => "-".to_owned(),
+            };
+            let mut input = Input::default();
+            input.key(self.shard.keys.rooms(partition));
+            input.text(&from);
+            input.number((count - found.len()) as u64);
+            let ids: Vec<String> = ROOMS.call(&self.shard.client, &input, PATIENCE).await?;
+            found.extend(ids.iter().filter_map(|it| RoomId::parse(it).ok()));
+            if count <= found.len() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl Shard {
-    async fn access(&self, room: &RoomId, user: &UserId) -> Result<Option<Access>, StoreError> {
+    async fn access(&self, room: &RoomId, user: &UserId) -> Result<Access, StoreError> {
         let mut input = Input::default();
         input.key(self.keys.meta(room));
         input.key(self.keys.members(room));
+        input.key(self.keys.bars(room));
+        input.key(self.keys.bars_everywhere());
         input.text(user.as_str());
         let found: Vec<String> = ACCESS.call(&self.client, &input, PATIENCE).await?;
-        let [visibility, state, name, description, department, role] = &found[..] else {
-            return Ok(None);
+        let is_banned = found.first().is_some_and(|it| it == "1");
+        let [_, visibility, state, name, description, department, epoch, seq, role] = &found[..]
+        else {
+            return Ok(Access { is_banned, known: None });
         };
         let head = [visibility, state, name, description, department];
         let role = match role.as_str() {
             "" => None,
             role => Some(MemberRole::parse(role).ok_or_else(|| unreadable(room, role))?),
         };
-        Ok(Some(Access { room: room_of(room, head)?, role }))
+        let number = |text: &String| text.parse().unwrap_or_default(); // scripts write numbers
+        let place = Position::new(number(epoch), number(seq));
+        Ok(Access {
+            is_banned,
+            known: Some(Known { room: room_of(room, head)?, role, head: place }),
+        })
     }
 
     pub(crate) async fn room(&self, room: &RoomId) -> Result<Option<RoomRecord>, StoreError> {
@@ -115,24 +201,11 @@ impl Shard {
         record_of(room, &found)
     }
 
-    async fn members(&self, room: &RoomId, from: u64, count: u64) -> Result<Members, StoreError> {
-        let mut input = Input::default();
-        input.key(self.keys.members(room));
-        input.args.push(from.to_string().into()); // places of a scan are full 64-bit numbers
-        input.number(count);
-        let (next, found): (String, Vec<String>) =
-            MEMBERS.call(&self.client, &input, PATIENCE).await?;
-        let member = |pair: &[String]| match pair {
-            [user, role] => Some((UserId::parse(user).ok()?, MemberRole::parse(role)?)),
-            _ => None,
-        };
-        let members: Option<Vec<_>> = found.chunks(2).map(member).collect();
-        let members = members.ok_or_else(|| unreadable(room, "members"))?;
-        let next = next.parse().ok().filter(|&it: &u64| it != 0);
-        Ok(Members { members, next })
-    }
-
-    async fn create(&self, room: &RoomId, new: &NewRoom) -> Result<(Epoch, bool), StoreError> {
+    pub(crate) async fn create(
+        &self,
+        room: &RoomId,
+        new: &NewRoom,
+    ) -> Result<(Epoch, bool), StoreError> {
         let keys = &self.keys;
         let fields = record_fields(new);
         let answer: (u64, bool) = self
@@ -145,6 +218,7 @@ impl Shard {
                 input.key(keys.recent(room, Half::Odd));
                 input.key(keys.marks(room));
                 input.key(keys.bars(room));
+                input.key(keys.redacted(room));
                 input.text(room.as_str());
                 input.text(if Reserved::of(room).is_none() { "1" } else { "0" });
                 input.number(2 * fields.len() as u64);
@@ -176,6 +250,19 @@ fn record_fields(new: &NewRoom) -> Vec<(&'static str, &str)> {
     fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
+/// The fields that a change sets; an empty value takes one away.
+fn changed_fields(change: &RoomChange) -> Vec<(&'static str, &str)> {
+    let RoomChange { name, description, visibility, department, metadata } = change;
+    let fields = [
+        ("name", name.as_deref()),
+        ("description", description.as_deref()),
+        ("visibility", visibility.map(Visibility::as_str)),
+        ("department", department.as_ref().map(|it| it.as_deref().unwrap_or_default())),
+        ("metadata", metadata.as_ref().map(Metadata::as_str)),
+    ];
+    fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
+}
+
 /// Reads a record as `room.lua` answers it; none where there is no room.
 fn record_of(id: &RoomId, found: &[String]) -> Result<Option<RoomRecord>, StoreError> {
     let [visibility, state, name, description, department, metadata, creator, created, updated] =
@@ -205,7 +292,7 @@ fn room_of(id: &RoomId, head: [&String; 5]) -> Result<Room, StoreError> {
     })
 }
 
-fn unreadable(room: &RoomId, word: &str) -> StoreError {
+pub(crate) fn unreadable(room: &RoomId, word: &str) -> StoreError {
     StoreError::refused(format!("the record of room {room} says {word:?}"))
 }
 
@@ -236,7 +323,7 @@ mod tests {
         let node = redis.node("p", 0, 1).await;
         let room = RoomId::parse("r").unwrap();
         assert_eq!(node.room(&room).await.unwrap(), None);
-        assert_eq!(node.access(&room, &user("ann")).await.unwrap(), None);
+        assert_eq!(node.access(&room, &user("ann")).await.unwrap().known, None);
 
         let (epoch, is_new) = node.create(&room, &described()).await.unwrap();
         assert!(is_new);
@@ -249,31 +336,13 @@ mod tests {
         assert_eq!(record.creator, Some(user("ann")));
         assert_eq!(record.created_at.0, epoch.0);
         assert_eq!(record.updated_at, record.created_at);
-        let role = async |id| node.access(&room, &user(id)).await.unwrap().unwrap().role;
+        let role = async |id| node.access(&room, &user(id)).await.unwrap().known.unwrap().role;
         assert_eq!(role("ann").await, Some(MemberRole::Member));
         assert_eq!(role("eve").await, Some(MemberRole::Agent));
         assert_eq!(role("bob").await, None);
 
         let mut members = node.members(&room, 0, 10).await.unwrap();
         members.members.sort_by(|a, b| a.0.cmp(&b.0));
-        assert_eq!(members, Members { members: described().members, next: None });
-    }
-
-    #[tokio::test]
-    async fn many_members_are_read_page_by_page() {
-        let redis = TestRedis::start().await;
-        let node = redis.node("p", 0, 1).await;
-        let room = RoomId::parse("r").unwrap();
-        let mut new = described();
-        new.members = (0..1000).map(|n| (user(&n.to_string()), MemberRole::Member)).collect();
-        node.create(&room, &new).await.unwrap();
-        let (mut seen, mut from) = (std::collections::BTreeSet::new(), Some(0));
-        while let Some(place) = from {
-            let page = node.members(&room, place, 100).await.unwrap();
-            assert!(page.members.len() < 400);
-            seen.extend(page.members.into_iter().map(|(user, _)| user));
-            from = page.next;
-        }
-        assert_eq!(seen.len(), 1000);
+        assert_eq!((members.members, members.next), (described().members, None));
     }
 }

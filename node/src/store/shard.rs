@@ -25,6 +25,8 @@ pub(crate) struct Shard {
     pub(crate) keys: Keys,
     pub(crate) life: watch::Receiver<NodeLife>,
     pub(crate) history: History,
+    /// How long what was revoked is remembered.
+    pub(crate) revoked_for: Duration,
     pub(crate) metrics: Metrics,
     /// The life that Redis refused last: the beat begins a new one at once.
     pub(crate) stale: watch::Sender<NodeLife>,

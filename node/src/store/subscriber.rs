@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::domain::id::NodeLife;
+use crate::domain::revoked::Revocation;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::store::client::COMMAND_TIMEOUT;
@@ -146,10 +147,23 @@ impl Subscriber {
         if frame.beat != 0 {
             self.heard.send_replace(Heard { beat: frame.beat, at: Instant::now() });
         }
+        self.end_tokens(frame.revoked);
         self.deliver(frame.arrivals);
         if is_missing {
             debug!(inbox.count = frame.count, "frames are missing; repairing from the logs");
             self.resync();
+        }
+    }
+
+    fn end_tokens(&self, revoked: Vec<Revocation>) {
+        for revocation in revoked {
+            match self.arrivals.revoked.try_send(revocation) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => (),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    warn!("many tokens are revoked at once; reading which");
+                    self.resync();
+                }
+            }
         }
     }
 
@@ -200,7 +214,13 @@ mod tests {
         let found: Vec<bool> = frames
             .iter()
             .map(|&(generation, count, beat)| {
-                place.advance(&Frame { generation, count, beat, arrivals: Vec::new() })
+                place.advance(&Frame {
+                    generation,
+                    count,
+                    beat,
+                    arrivals: Vec::new(),
+                    revoked: Vec::new(),
+                })
             })
             .collect();
         assert_eq!(found, missing, "{frames:?}");

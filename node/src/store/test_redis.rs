@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::id::NodeLife;
+use crate::domain::revoked::Revocation;
 use crate::store::codec::decode_frame;
 use crate::store::config::History;
 use crate::store::keys::Keys;
@@ -39,6 +40,8 @@ pub(crate) struct Inbox {
     _subscriber: SubscriberClient,
     messages: Receiver<Message>,
     heard: u64,
+    /// What was taken back, as far as arrivals were asked for.
+    pub(crate) revoked: Vec<Revocation>,
 }
 
 impl TestRedis {
@@ -72,6 +75,7 @@ impl TestRedis {
             keys: Keys::new(prefix),
             life: watch::channel(life).1,
             history: History::default(),
+            revoked_for: Duration::from_secs(60),
             metrics: Metrics::register(),
             stale: watch::channel(life).0,
         };
@@ -110,7 +114,15 @@ impl TestRedis {
         }
         let counters = keys.inbox_counters();
         let client = self.client.clone();
-        Inbox { index, counters, client, _subscriber: subscriber, messages, heard: 0 }
+        Inbox {
+            index,
+            counters,
+            client,
+            _subscriber: subscriber,
+            messages,
+            heard: 0,
+            revoked: Vec::new(),
+        }
     }
 }
 
@@ -140,6 +152,7 @@ impl Inbox {
             assert_eq!(frame.count, self.heard + 1, "a frame is missing");
             self.heard = frame.count;
             arrivals.extend(frame.arrivals);
+            self.revoked.extend(frame.revoked);
         }
         arrivals
     }

@@ -17,6 +17,7 @@ use parlance::gateway::{Behind, Gateway};
 use parlance::hub::outbox::Outgoing;
 use parlance::lifecycle::Lifecycle;
 use parlance::session::peer::{Inbound, Peer};
+use parlance::telemetry::audit::Audit;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +49,9 @@ impl Server {
         tune(&mut config);
         let lifecycle = Lifecycle::default();
         let tasks = lifecycle.clone();
+        let (audit, _records) = Audit::new();
         let behind = Behind {
+            audit,
             venues: vec![
                 Venue::Namespace("/".into()),
                 Venue::Namespace("/conversation".into()),
@@ -100,7 +103,7 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
     let participant =
         Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
     let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
-    Ok(Identity { actor, expires_at: Timestamp(u64::MAX) })
+    Ok(Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None })
 }
 
 /// An event with a payload that is JSON already.

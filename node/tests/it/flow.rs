@@ -212,9 +212,10 @@ async fn every_mistake_is_an_error_with_the_requests_id() {
     ann.refused("AUTHENTICATE", json!({ "token": "no.token" }), "UNAUTHORIZED").await;
     ann.refused("AUTHENTICATE", json!({}), "INVALID_MESSAGE").await;
     // The token's name wins over the one beside it.
-    let shown = json!({ "token": token("ann"), "username": "somebody" });
+    let named = sign(&json!({ "sub": "ann", "name": "Ann", "exp": in_seconds(3_600) }));
+    let shown = json!({ "token": named, "username": "somebody" });
     let known = ann.get("AUTHENTICATE", shown, "AUTH_SUCCESS").await;
-    assert_eq!(known["username"], "ann");
+    assert_eq!(known["username"], "Ann");
     ann.refused("AUTHENTICATE", json!({ "token": token("bob") }), "ACCESS_DENIED").await;
 
     ann.refused("SEND_MESSAGE", send("x"), "NOT_A_MEMBER").await;

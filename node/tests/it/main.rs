@@ -8,14 +8,19 @@
     reason = "test code fails by panicking, and its tasks end with the runtime of their test"
 )]
 
+mod api;
 mod attachments;
+mod audit;
 mod case;
+mod contract;
 mod desk;
 mod desk_lists;
 mod drain;
+mod five;
 mod flow;
 mod harness;
 mod heartbeat;
+mod issuers;
 mod limits;
 mod messages;
 mod node_loss;
@@ -26,11 +31,13 @@ mod redis_down;
 mod refusals;
 mod repair;
 mod resume;
+mod revocation;
 mod rooms;
 mod scenes;
 mod sixth;
 mod slow;
 mod ticket;
+mod tickets_http;
 mod tokens;
 mod trust;
 mod typing;

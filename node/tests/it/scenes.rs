@@ -32,6 +32,9 @@ const SOCKET_IO: [(&str, &str); 14] = scenes![
     "desk/refusals",
 ];
 
+/// The scenes of a dialect of envelopes.
+const ENVELOPES: [(&str, &str); 2] = scenes!["flow/talk", "flow/refusals"];
+
 async fn play_all(scenes: &[(&'static str, &'static str)], lane: Lane) {
     for (name, text) in scenes {
         play(name, &Script::parse(text), lane).await;
@@ -56,4 +59,10 @@ async fn official_clients_that_open_a_websocket_hear_what_scenes_say() {
 #[tokio::test]
 async fn official_clients_that_upgrade_hear_what_scenes_say() {
     play_all(&SOCKET_IO, |dial| dial.official("polling,websocket")).await;
+}
+
+#[tokio::test]
+async fn clients_of_envelopes_hear_what_scenes_say() {
+    play_all(&ENVELOPES, |dial| dial.envelopes("/ws")).await;
+    play_all(&ENVELOPES, |dial| dial.envelopes("/")).await;
 }

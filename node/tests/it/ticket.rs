@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::SOON;
 use crate::harness::client::Client;
 use crate::harness::cluster::{Cluster, Plan};
 use crate::harness::token::{in_seconds, sign, token};
+use crate::harness::{SOON, until};
 
 /// A connection to `/` that shows its token and joins in one burst, as clients do.
 async fn enter(cluster: &Cluster, node: usize, user: &str) -> Client {
@@ -112,16 +112,20 @@ async fn who_is_online_is_listed_with_the_asker() {
     let cluster = Cluster::of_two().await;
     let mut ann = enter(&cluster, 0, "ann").await;
     let mut vic = enter(&cluster, 1, "vic").await;
-    ann.expect("user_joined_ticket").await;
+    assert_eq!(ann.expect("user_joined_ticket").await, whom("vic"));
+    let user =
+        |id: &str| json!({ "userId": id, "userName": id, "role": "user", "status": "online" });
     for client in [&mut ann, &mut vic] {
-        client.emit("get_online_users", json!({ "ticketId": "1" })).await;
-        let mut list = client.expect("online_users").await;
-        assert_eq!(list["ticketId"], "1");
-        let users = list["users"].as_array_mut().unwrap();
-        users.sort_by_key(|it| it["userId"].to_string());
-        let user =
-            |id: &str| json!({ "userId": id, "userName": id, "role": "user", "status": "online" });
-        assert_eq!(*users, [user("ann"), user("vic")]);
+        // Each node tells Redis of its own users, a moment after they have come.
+        until("both are listed", SOON, async || {
+            client.emit("get_online_users", json!({ "ticketId": "1" })).await;
+            let mut list = client.expect("online_users").await;
+            assert_eq!(list["ticketId"], "1");
+            let users = list["users"].as_array_mut().unwrap();
+            users.sort_by_key(|it| it["userId"].to_string());
+            *users == [user("ann"), user("vic")]
+        })
+        .await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use crate::harness::cluster::Cluster;
@@ -18,6 +19,16 @@ fn with_claim(name: &str, value: Value) -> String {
 
 /// `{"alg":"none"}`, a good payload, and no signature.
 const UNSIGNED: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.";
+
+/// Signed by a key that the token itself carries and points at.
+fn with_own_key() -> String {
+    let mut header = Header::new(Algorithm::HS256);
+    header.jwk = serde_json::from_value(json!({ "kty": "oct", "k": "bXkgb3duIHNlY3JldA" })).ok();
+    header.jku = Some("https://evil.example/keys".to_owned());
+    header.kid = Some("../../../../dev/null".to_owned());
+    let claims = json!({ "sub": "alice", "exp": in_seconds(600) });
+    encode(&header, &claims, &EncodingKey::from_secret(b"my own secret")).unwrap()
+}
 
 async fn check_refused(dial: Dial, what: &str) {
     let why = dial.try_connect().await.expect_err(what);
@@ -40,7 +51,10 @@ async fn a_token_that_does_not_verify_is_refused_at_connect() {
         ("expired", json!(with_claim("exp", json!(in_seconds(-60))))),
         ("no end", json!(sign(&json!({ "sub": "alice" })))),
         ("an end in words", json!(with_claim("exp", json!("tomorrow")))),
+        ("an end beyond all time", json!(with_claim("exp", json!(1_u64 << 63)))),
         ("not yet valid", json!(with_claim("nbf", json!(in_seconds(300))))),
+        ("a begin in words", json!(with_claim("nbf", json!("now")))),
+        ("a key of its own", json!(with_own_key())),
         ("nobody's", json!(sign(&json!({ "exp": in_seconds(600) })))),
         ("a user that is no id", json!(with_claim("sub", json!("a}{b")))),
     ];
@@ -51,6 +65,9 @@ async fn a_token_that_does_not_verify_is_refused_at_connect() {
         check_refused(dial.namespace("/conversation"), what).await;
     }
     check_refused(cluster.dial(0).namespace("/conversation"), "no token").await;
+    let mallory = format!("Bearer {}", token("mallory"));
+    let two = cluster.dial(0).user("alice").header("authorization", &mallory);
+    check_refused(two, "two tokens that disagree").await;
 }
 
 #[tokio::test]

@@ -222,7 +222,11 @@ impl Node {
     pub(crate) async fn start_with_mailbox(config: &Config, mails_max: usize) -> Self {
         let (keeper, mail) = mpsc::channel(mails_max);
         let (resync_sender, resync) = watch::channel(0);
-        let arrivals = Arrivals { keepers: Arc::from([keeper]), resync: resync_sender };
+        let arrivals = Arrivals {
+            keepers: Arc::from([keeper]),
+            resync: resync_sender,
+            revoked: mpsc::channel(100).0,
+        };
         let lifecycle = Lifecycle::default();
         let store = timeout(PATIENCE, connect(config, arrivals, lifecycle.clone()))
             .await
@@ -312,11 +316,12 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
             client_message_id,
             attachments: Vec::new(),
         }),
+        redacts: None,
     }
 }
 
 pub(crate) fn event(room: &RoomId, event: Event) -> Append {
-    Append { room: room.clone(), sender: None, client_message_id: None, origin: None, event }
+    Append::of_application(room, event)
 }
 
 /// The text of a message's entry.

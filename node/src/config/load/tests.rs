@@ -1,5 +1,7 @@
 //! Precedence, mistakes and starts, without touching the environment of the test process.
 
+mod example;
+
 use std::fs;
 
 use tempfile::TempDir;
@@ -183,7 +185,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
     redis.prefix (parlance.toml): has to be 1 to 64 letters, digits and - _ .
     redis.url (parlance.toml): has to begin with redis://, rediss:// or unix://
     history.days (parlance.toml): has to be 1 to 36500
-    auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET) or auth.public_key_file
+    auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET), auth.public_key_file, auth.jwks_url or auth.issuers
     drain.notice_seconds: is part of drain.seconds, so at most 1
     dialects.default (argument --set): see `parlance dialects list` for all on a namespace
     ");
@@ -346,7 +348,7 @@ fn a_laptop_keeps_its_secret_to_itself() {
         config
     };
     let (first, second) = (prepared(), prepared());
-    Authenticator::new(&first.auth).unwrap();
+    Authenticator::check(&first.auth).unwrap();
     let secret = |config: &Config| config.auth.jwt_secret.clone().unwrap().expose().clone();
     assert_eq!(secret(&first), secret(&second));
     assert_eq!(secret(&first).len(), 64);
@@ -358,55 +360,4 @@ fn a_laptop_keeps_its_secret_to_itself() {
     let mut production = Start::new(&[SECRET]).config();
     laptop::prepare(&mut production).unwrap();
     assert_eq!(secret(&production), SECRET.1);
-}
-
-/// The example file's settings: name, value, and whether it is only an example.
-fn example() -> Vec<(String, String, bool)> {
-    let text = include_str!("../../../../config/parlance.example.toml");
-    let (mut section, mut is_unset, mut found) = (String::new(), false, Vec::new());
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = format!("{}.", name.trim_end_matches(']'));
-        } else if let Some((name, value)) = line
-            .strip_prefix('#')
-            .filter(|it| !it.starts_with(' '))
-            .and_then(|it| it.split_once(" = "))
-        {
-            found.push((format!("{section}{name}"), value.to_owned(), is_unset));
-            is_unset = false;
-        } else {
-            is_unset = line.starts_with("# Unset");
-        }
-    }
-    found
-}
-
-#[test]
-fn the_example_file_lists_every_setting_and_nothing_else() {
-    let names: Vec<String> = example().into_iter().map(|it| it.0).collect();
-    assert_eq!(names, SETTINGS);
-    let untouched = include_str!("../../../../config/parlance.example.toml");
-    let table: toml::Table = untouched.parse().unwrap();
-    assert!(table.values().all(|it| it.as_table().is_some_and(is_hollow)), "{table:?}");
-}
-
-fn is_hollow(table: &toml::Table) -> bool {
-    table.values().all(|it| it.as_table().is_some_and(is_hollow))
-}
-
-#[test]
-fn the_example_file_shows_the_defaults() {
-    for (name, value, is_unset) in example() {
-        let value: toml::Value =
-            format!("x = {value}").parse::<toml::Table>().unwrap()["x"].clone();
-        let given = |with: bool| {
-            let figment = Figment::new();
-            let it = if with { figment.merge((name.as_str(), value.clone())) } else { figment };
-            let (config, mistakes) = extract(&it);
-            assert!(mistakes.is_empty(), "{mistakes:?}");
-            format!("{config:?}")
-        };
-        let is_default = given(true) == given(false);
-        assert_eq!(is_default, !is_unset, "{name} = {value}");
-    }
 }

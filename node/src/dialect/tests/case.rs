@@ -1,7 +1,8 @@
 //! Every event of the `case` protocol, in both directions.
 
 use crate::dialect::deed::Deed;
-use crate::dialect::tests::telling::{answered, entry, id, message, position, room, told_by, user};
+use crate::dialect::tests::samples::{entry, id, message, position, room, user};
+use crate::dialect::tests::telling::{answered, told_by};
 use crate::dialect::{Dialect, Dialects, Request};
 use crate::domain::claims::Claims;
 use crate::domain::event::Event;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::deed::Deed;
-use crate::dialect::tests::telling::{AT, STATS, answered, id, message, position, told_by, user};
+use crate::dialect::tests::samples::{AT, STATS, id, message, position, user};
+use crate::dialect::tests::telling::{answered, told_by};
 use crate::dialect::{Dialect, Dialects, Terms};
 use crate::domain::event::{Entry, Event};
 use crate::domain::id::{RoomId, UserId};

@@ -2,8 +2,9 @@
 
 use crate::dialect::compile::CODES;
 use crate::dialect::deed::{Asked, Deed};
-use crate::dialect::offer::{Occasion, Word};
+use crate::dialect::occasion::Occasion;
 use crate::dialect::tests::compiled;
+use crate::dialect::word::Word;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::dialect::tests::telling::{entry, message, told_by};
+use crate::dialect::tests::samples::{entry, message};
+use crate::dialect::tests::telling::told_by;
 use crate::dialect::{Dialects, LinkTo};
 use crate::domain::attachment::{Attachment, BlobId};
 use crate::domain::command::Command;

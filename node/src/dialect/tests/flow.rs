@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::dialect::deed::Deed;
 use crate::dialect::envelope::RequestId;
-use crate::dialect::tests::telling::{answered, entry, id, message, position, room, told_by, user};
+use crate::dialect::tests::samples::{entry, id, message, position, room, user};
+use crate::dialect::tests::telling::{answered, told_by};
 use crate::dialect::{Dialect, DialectId, Dialects, Venue};
 use crate::domain::event::Event;
 use crate::domain::notice::Notice;

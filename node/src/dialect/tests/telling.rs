@@ -4,132 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::deed::Deed;
-use crate::dialect::offer::{Occasion, Offer, REFUSAL_OFFER};
+use crate::dialect::occasion::Occasion;
+use crate::dialect::offer::{Offer, REFUSAL_OFFER};
+use crate::dialect::tests::samples::{
+    AT, entry, id, message, notices, position, reply_to, room, user,
+};
 use crate::dialect::tests::{compiled, first};
 use crate::dialect::words::{Style, Words};
 use crate::dialect::{Audience, Dialect, Dialects, Frame};
-use crate::domain::event::{Entry, Event, SharedEntry};
-use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
-use crate::domain::message::Message;
+use crate::domain::event::{Entry, Event};
+use crate::domain::id::{RoomId, UserId};
 use crate::domain::notice::Notice;
-use crate::domain::position::Position;
-use crate::domain::presence::{Shown, Status};
+use crate::domain::presence::Status;
 use crate::domain::refusal::{Outcome, Refusal};
-use crate::domain::reply::Reply;
-use crate::domain::role::{Participant, Role};
-use crate::domain::room::RoomCard;
-use crate::domain::stats::Stats;
-use crate::domain::time::Timestamp;
-use crate::domain::view::View;
-
-pub(super) const AT: Timestamp = Timestamp(1_705_314_600_123);
-
-pub(super) fn room() -> RoomId {
-    RoomId::parse("c1").unwrap()
-}
-
-pub(super) fn user() -> Participant {
-    let id = UserId::parse("u1").unwrap();
-    Participant { id, name: "Ann \"A\"".to_owned(), role: Role::Agent, full_name: None }
-}
-
-pub(super) fn position() -> Position {
-    Position::new(1_700_000_000_000, 7)
-}
-
-pub(super) fn id() -> MessageId {
-    MessageId::new(&room(), position())
-}
-
-pub(super) fn entry(event: Event) -> Notice {
-    let (room, position) = (room(), position());
-    Notice::Entry(Arc::new(Entry { room, position, nth: 5, at: AT, origin: None, event }))
-}
-
-pub(super) fn message(text: &str) -> Event {
-    let client_message_id = Some(ClientMessageId::parse("m-1").unwrap());
-    let (text, kind) = (text.to_owned(), "text".to_owned());
-    let attachments = Vec::new();
-    Event::MessagePosted(Message { sender: user(), text, kind, client_message_id, attachments })
-}
-
-/// A notice of every kind.
-fn notices() -> Vec<Notice> {
-    let (room, user, status) = (room(), user(), Status::Away);
-    vec![
-        Notice::Connected { user: user.clone(), socket: "s1".to_owned() },
-        entry(message("a")),
-        entry(Event::RoomUpdated { metadata: "{}".to_owned() }),
-        entry(Event::RoomClosed { by: Some(user.clone()), reason: Some("end".to_owned()) }),
-        entry(Event::RoomDeleted),
-        Notice::TypingStarted { room: room.clone(), user: user.clone() },
-        Notice::TypingStopped { room: room.clone(), user: user.clone() },
-        Notice::Present { room: room.clone(), user: user.clone(), status },
-        Notice::Inside { room: room.clone(), user: user.clone() },
-        Notice::Entered { room: room.clone(), user: user.clone() },
-        Notice::Left { room: room.clone(), user: user.clone() },
-        Notice::UserOnline { room: room.clone(), user: user.clone(), status },
-        Notice::UserOffline { room: room.clone(), user: user.clone() },
-        Notice::Listed { users: users(), at: AT },
-        Notice::News { room: room.clone(), at: AT },
-        Notice::Ended { room: room.clone(), at: AT },
-        Notice::Raised { room: room.clone(), at: AT },
-        Notice::Stats { stats: STATS, at: AT },
-        Notice::Delivered { message: id() },
-        Notice::Read { message: id(), reader: user.id },
-        Notice::Notification { data: "1".to_owned() },
-        Notice::HistoryReset { room, position: position() },
-        Notice::TokenExpiring { expires_at: AT },
-    ]
-}
-
-pub(super) const STATS: Stats = Stats { rooms: 15, active_rooms: 8, users: 25 };
-
-fn messages() -> Vec<SharedEntry> {
-    let Notice::Entry(entry) = entry(message("a <b>")) else { unreachable!() };
-    vec![Arc::clone(&entry), entry]
-}
-
-fn users() -> Vec<Shown> {
-    vec![Shown { user: user(), status: Status::Away, at: AT }]
-}
-
-/// A reply to every deed.
-pub(super) fn reply_to(deed: Deed) -> Reply {
-    match deed {
-        Deed::Create => Reply::Created { room: RoomCard::plain(&room()), at: AT },
-        Deed::Join => Reply::Joined {
-            room: RoomCard::plain(&room()),
-            position: position(),
-            resumed: true,
-            missed: 3,
-            members: 2,
-            view: View { messages: messages(), users: users(), created_at: Some(AT) },
-        },
-        Deed::Leave => Reply::Left { room: room() },
-        Deed::Send => Reply::Sent {
-            message: id(),
-            room: room(),
-            position: position(),
-            at: AT,
-            repeated: None,
-        },
-        Deed::Close => Reply::Closed { room: room() },
-        Deed::History => {
-            Reply::History { room: room(), messages: messages(), limit: 50, offset: 2, total: 9 }
-        }
-        Deed::Users => Reply::Users { room: room(), users: users() },
-        Deed::MarkRead => Reply::Marked,
-        Deed::StartTyping | Deed::StopTyping | Deed::SetTyping => Reply::Typed,
-        Deed::SetStatus => Reply::StatusSet { status: Status::Busy, user: user(), at: AT },
-        Deed::Vanish => Reply::StatusSet { status: Status::Offline, user: user(), at: AT },
-        Deed::Appear | Deed::ListUsers => Reply::Online { user: user(), users: users(), at: AT },
-        Deed::Stats => Reply::Stats { stats: STATS, at: AT },
-        Deed::Renew => Reply::Renewed,
-        Deed::Disconnect => Reply::Disconnected { user: user().id },
-        Deed::Authenticate => Reply::Authenticated { user: user() },
-    }
-}
 
 #[test]
 fn every_name_that_templates_may_use_has_a_value() {
@@ -140,7 +27,7 @@ fn every_name_that_templates_may_use_has_a_value() {
     };
     let (notices, style) = (notices(), Style::default());
     for occasion in Occasion::ALL {
-        let notice = notices.iter().find(|it| Occasion::of(it) == occasion).unwrap();
+        let notice = notices.iter().find(|it| Occasion::of(it) == Some(occasion)).unwrap();
         check(&Words::of_notice(notice, &style), occasion.offer(), occasion.as_str());
     }
     for deed in Deed::ALL {
@@ -222,6 +109,44 @@ fn a_conversation_hears_each_thing_in_its_words() {
 }
 
 #[test]
+fn a_redaction_is_told_in_each_protocols_manner() {
+    let (dialects, id) = (Dialects::builtin(), id());
+    let edited = entry(Event::MessageEdited { message: id, text: "<b>".to_owned() });
+    let deleted = entry(Event::MessageDeleted { message: id });
+    let check = |name: &str, expected: [String; 2]| {
+        let dialect = dialects.get(dialects.by_name(name).unwrap());
+        assert_eq!([told_by(dialect, &edited), told_by(dialect, &deleted)], expected);
+    };
+    let at = "2024-01-15T10:30:00.123Z";
+    check(
+        "conversation",
+        [
+            format!(
+                r#"all message:updated {{"id":"{id}","conversationId":"c1","content":"<b>","updatedAt":"{at}"}}"#
+            ),
+            format!(r#"all message:deleted {{"id":"{id}","conversationId":"c1"}}"#),
+        ],
+    );
+    check(
+        "desk",
+        [
+            r#"all messageUpdated {"chat_id":7,"chatGroupId":"c1","chat_message":"&lt;b&gt;"}"#
+                .into(),
+            r#"all messageDeleted {"chat_id":7,"chatGroupId":"c1"}"#.into(),
+        ],
+    );
+    check(
+        "ticket",
+        [
+            format!(
+                r#"all message_updated {{"ticketId":"c1","data":{{"id":"{id}","message":"&lt;b&gt;"}}}}"#
+            ),
+            format!(r#"all message_deleted {{"ticketId":"c1","data":{{"id":"{id}"}}}}"#),
+        ],
+    );
+}
+
+#[test]
 fn what_the_application_gave_is_handed_on_as_it_is() {
     let dialects = Dialects::builtin();
     let check = |notice: Notice, expected: &str| assert_eq!(told(&dialects, &notice), expected);
@@ -241,6 +166,15 @@ fn what_the_application_gave_is_handed_on_as_it_is() {
         entry(Event::RoomClosed { by: None, reason: None }),
         &format!(r#"all conversation:updated {{"id":"c1","status":"closed",{end}"#),
     );
+    check(
+        entry(Event::RoomReopened),
+        &format!(r#"all conversation:updated {{"id":"c1","status":"open",{end}"#),
+    );
+    check(entry(Event::AccessChanged { user: None }), "nothing");
+    check(entry(Event::Erased), "nothing");
+    let emitted = |data: &str| Notice::Emitted { event: "x:y".to_owned(), data: data.to_owned() };
+    check(emitted(r#"{"a": 1.50}"#), r#"all x:y {"a": 1.50}"#);
+    check(emitted("{"), "nothing");
     for data in [r#"{"id":"n1", "x":[null]}"#, "5", "\"text\""] {
         let notice = Notice::Notification { data: data.to_owned() };
         check(notice, &format!("all notification:new {data}"));

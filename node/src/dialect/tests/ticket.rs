@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::dialect::deed::Deed;
-use crate::dialect::tests::telling::{answered, entry, id, message, room, told_by, user};
+use crate::dialect::tests::samples::{entry, id, message, room, user};
+use crate::dialect::tests::telling::{answered, told_by};
 use crate::dialect::{Dialect, Dialects};
 use crate::domain::event::Event;
 use crate::domain::notice::Notice;

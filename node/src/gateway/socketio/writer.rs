@@ -123,7 +123,8 @@ impl Writer {
         let flush = async {
             match end {
                 // It does not read, or is not there: waiting would help nobody.
-                End::Gone(_) | End::Asked(CloseReason::TooSlow | CloseReason::Gone) => return,
+                End::Gone(_) => return,
+                End::Asked(reason) if reason.is_abrupt() => return,
                 End::Asked(reason) => {
                     self.flush_ready(socket).await;
                     if reason.ending() == Ending::Disconnect {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tracing::debug;
 
 use crate::domain::close::CloseReason;
+use crate::domain::refusal::Refusal;
 use crate::gateway::drain;
 use crate::gateway::intake::Flooded;
 use crate::gateway::link::CONNECTS_MAX;
@@ -341,7 +342,8 @@ impl Connection {
             self.output.reply(&packet::unknown_namespace(namespace));
             return Ok(());
         };
-        let greeted = lane.inside.identify(&self.visitor.shown, payload);
+        let Visitor { caller, shown, .. } = &self.visitor;
+        let greeted = lane.inside.identify(caller, shown, payload);
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
         match opened {
@@ -350,6 +352,8 @@ impl Connection {
                 self.spaces.push(space);
                 self.heart.namespaces(self.spaces.len());
             }
+            // A refusal would stop the client, and this passes: it shall come back by itself.
+            Err(Refusal::Unavailable(_)) => return Err(End::Broken(CloseCode::TryLater)),
             Err(refusal) => self.output.reply(&packet::refused(namespace, &refusal)),
         }
         Ok(())

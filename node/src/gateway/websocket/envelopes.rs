@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::close::CloseReason;
+use crate::domain::refusal::Refusal;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::websocket::Served;
 use crate::gateway::websocket::connection::{Connection, End};
@@ -11,15 +12,16 @@ use crate::gateway::websocket::space::Space;
 
 impl Connection {
     /// Opens the connection's one session. A client without a token has its time to show one; a
-    /// token that is not good ends the connection.
+    /// token that is not good ends the connection, and so does one that nobody can judge now.
     pub(super) fn begin(&mut self, served: &Served) -> Result<(), End> {
         let lane = Arc::clone(&self.lane);
-        let greeted = lane.inside.recognise(&self.visitor.shown);
+        let greeted = lane.inside.recognise(&self.visitor.caller, &self.visitor.shown);
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
-        let Ok(space) = opened else {
-            return Err(End::Broken(CloseCode::Unauthorized));
-        };
+        let space = opened.map_err(|refusal| {
+            let passes = matches!(refusal, Refusal::Unavailable(_));
+            if passes { CloseCode::TryLater } else { CloseCode::Unauthorized }
+        })?;
         self.spaces.reserve_exact(1);
         self.spaces.push(space);
         self.heart.namespaces(1);
@@ -38,7 +40,9 @@ impl Connection {
 /// What a client is told by the last frame: whether it needs a token, or should stay away.
 pub(super) fn close_code(reason: CloseReason) -> CloseCode {
     match reason {
-        CloseReason::TokenExpired | CloseReason::AuthTimeout => CloseCode::Unauthorized,
+        CloseReason::TokenExpired | CloseReason::AuthTimeout | CloseReason::Revoked => {
+            CloseCode::Unauthorized
+        }
         CloseReason::Dismissed => CloseCode::Dismissed,
         CloseReason::Drain => CloseCode::Away,
         CloseReason::Gone => CloseCode::Normal,

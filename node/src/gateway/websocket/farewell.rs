@@ -30,9 +30,8 @@ impl Connection {
         }
         let last_words = async {
             match end {
-                End::Gone(_)
-                | End::Asked(_, CloseReason::TooSlow | CloseReason::Gone | CloseReason::Replaced) =>
-                {
+                End::Gone(_) => return Err(io::ErrorKind::NotConnected.into()),
+                End::Asked(_, reason) if reason.is_abrupt() => {
                     return Err(io::ErrorKind::NotConnected.into());
                 }
                 End::Asked(at, reason) => self.say_ready(at, reason),

@@ -40,6 +40,8 @@ pub(super) enum CloseCode {
     Policy,
     /// A message is longer than allowed.
     TooBig,
+    /// The node cannot judge the client now.
+    TryLater,
     /// The client has to show a good token.
     Unauthorized,
     /// The client was put out and should stay away.
@@ -56,6 +58,7 @@ impl CloseCode {
             Self::NotUtf8 => 1007,
             Self::Policy => 1008,
             Self::TooBig => 1009,
+            Self::TryLater => 1013,
             // Of the range for applications, after HTTP's 401 and 403.
             Self::Unauthorized => 4401,
             Self::Dismissed => 4403,
@@ -215,7 +218,9 @@ impl Decoder {
             (BINARY, None) => return Err(CloseCode::Unsupported),
             _ => return Err(CloseCode::Protocol),
         }
-        let before = self.message.as_ref().map_or(0, Vec::len);
+        // Nothing more is kept of a message that is dropped, so only its frames are bounded.
+        let kept = self.message.as_ref().filter(|_| !self.is_dropped);
+        let before = kept.map_or(0, Vec::len);
         let fits = frame.len <= self.message_max.saturating_sub(before);
         if fits { Ok(()) } else { Err(CloseCode::TooBig) }
     }

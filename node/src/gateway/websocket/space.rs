@@ -82,7 +82,7 @@ impl Space {
             socket,
             venue: served.venue.clone(),
             transport: "websocket",
-            address: visitor.address,
+            caller: Arc::clone(&visitor.caller),
             identity: greeted.identity,
             known: Arc::clone(&known),
             greeting: greeted.payload,

@@ -68,9 +68,18 @@ impl Keeper {
         }
         for entry in &step.deliver {
             watched.deliver(entry, &voice);
-            if entry.event == Event::RoomDeleted {
-                watched.put_out();
-                self.upkeep.emptied(topic);
+            match &entry.event {
+                Event::RoomDeleted => {
+                    watched.put_out();
+                    self.upkeep.emptied(topic);
+                }
+                Event::AccessChanged { user } => watched.review(user.as_ref()),
+                Event::MessageEdited { .. } | Event::MessageDeleted { .. } => watched.redact(entry),
+                Event::MessagePosted(_)
+                | Event::RoomUpdated { .. }
+                | Event::RoomClosed { .. }
+                | Event::RoomReopened
+                | Event::Erased => (),
             }
         }
         if !step.deliver.is_empty() {
@@ -249,6 +258,7 @@ impl Keeper {
             | Signal::Delivered { .. }
             | Signal::Read { .. }
             | Signal::Notification { .. }
+            | Signal::Emitted { .. }
             | Signal::Disconnect
             | Signal::HandOver { .. }
             | Signal::Spread { .. } => (),
@@ -277,6 +287,7 @@ impl Keeper {
                 .map(|message| Notice::Read { message, reader: reader.clone() })
                 .collect(),
             Signal::Notification { data } => vec![Notice::Notification { data }],
+            Signal::Emitted { event, data } => vec![Notice::Emitted { event, data }],
             Signal::Spread { nodes } => {
                 self.directory.spread(user, nodes);
                 return;

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::api::{self, Api};
 use crate::harness::client::Client;
 use crate::harness::dial::Dial;
 use crate::harness::process::{Process, free_address};
@@ -53,6 +54,12 @@ impl Plan {
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
+    }
+
+    /// Nodes serve the server API, and only rooms that were made can be joined.
+    pub(crate) fn with_api(self) -> Self {
+        let plan = self.with("PARLANCE_API__KEYS", api::KEYS).with("PARLANCE_API__FEED", "true");
+        plan.with("PARLANCE_ROOMS__POLICY", "members")
     }
 
     /// Connections may send as fast as they can.
@@ -135,6 +142,15 @@ impl Cluster {
         self.nodes[node].proxy.as_ref().expect("the plan said proxied")
     }
 
+    /// The server API of a node; the plan must have said [`Plan::with_api`].
+    pub(crate) fn api(&self, node: usize) -> Api {
+        Api::at(self.nodes[node].internal)
+    }
+
+    pub(crate) fn public(&self, node: usize) -> SocketAddr {
+        self.nodes[node].public
+    }
+
     pub(crate) fn signal(&self, node: usize, signal: Signal) {
         self.nodes[node].process.signal(signal);
     }
@@ -168,6 +184,11 @@ impl Cluster {
         let answer = reqwest::get(url).await.unwrap();
         let status = answer.status().as_u16();
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    }
+
+    /// What a node has logged so far.
+    pub(crate) fn log(&self, node: usize) -> String {
+        self.nodes[node].process.log()
     }
 
     /// Where the nodes keep files.

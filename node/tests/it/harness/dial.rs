@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::harness::client::{Client, Pipe};
 use crate::harness::journal::Standing;
-use crate::harness::{SOON, official, polling, token, websocket};
+use crate::harness::{SOON, envelopes, official, polling, token, websocket};
 
 /// Packets that may wait between a transport and its client.
 const PACKETS_MAX: usize = 1_024;
@@ -27,6 +27,8 @@ enum Transport {
     Polling,
     /// The official client with these transports.
     Official(&'static str),
+    /// A WebSocket of envelopes at this path.
+    Envelopes(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +79,11 @@ impl Dial {
         Self { transport: Transport::Official(transports), ..self }
     }
 
+    /// A WebSocket of envelopes at this path.
+    pub(crate) fn envelopes(self, path: &'static str) -> Self {
+        Self { transport: Transport::Envelopes(path), namespace: "/".to_owned(), ..self }
+    }
+
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         self.query.push((name.to_owned(), value.to_owned()));
         self
@@ -124,6 +131,12 @@ impl Dial {
             }
             Transport::Official(transports) => {
                 tasks.spawn(official::pump(self.url("http", ""), transports, bursts, packets));
+            }
+            Transport::Envelopes(path) => {
+                let stream = TcpSocket::new_v4().unwrap().connect(self.address).await.unwrap();
+                let request = format!("ws://{}{path}", self.address).into_client_request();
+                let (socket, _) = client_async(request.unwrap(), stream).await.unwrap();
+                tasks.spawn(envelopes::pump(socket, bursts, packets));
             }
             Transport::Websocket => {
                 let socket = TcpSocket::new_v4().unwrap();

@@ -6,13 +6,15 @@
 use serde_json::{Deserializer, Value};
 
 /// A scene as its file tells it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Script {
     /// Settings of the nodes, as environment variables.
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Who takes part, and what their tokens say.
     pub(crate) people: Vec<(String, Value)>,
     pub(crate) steps: Vec<Step>,
+    /// Who may be told what, because two acts on two nodes may meet in either order.
+    pub(crate) allowed: Vec<(String, String, Value)>,
 }
 
 /// Something that a person does, and what comes of it.
@@ -43,7 +45,7 @@ pub(crate) enum Told {
 
 impl Script {
     pub(crate) fn parse(text: &'static str) -> Self {
-        let mut script = Self { settings: Vec::new(), people: Vec::new(), steps: Vec::new() };
+        let mut script = Self::default();
         let mut reader = Reader { text, at: 0 };
         while let Some(who) = reader.first_word() {
             let line = reader.line();
@@ -60,6 +62,13 @@ impl Script {
                 "dials" | "sends" | "asks" | "leaves" => {
                     let act = reader.act(verb);
                     script.steps.push(Step { line, who: who.to_owned(), act, told: Vec::new() });
+                    continue;
+                }
+                "may" => {
+                    assert_eq!(reader.word(), "hear", "line {line}");
+                    let event = reader.word().to_owned();
+                    let payload = reader.value().unwrap_or_default();
+                    script.allowed.push((who.to_owned(), event, payload));
                     continue;
                 }
                 "hears" => {

@@ -18,7 +18,7 @@ const flowUser = ({ roomId, userId, username }, more) => ({
 
 const flow = {
   path: "/ws",
-  greet: ({ token, name, user }) => ["AUTHENTICATE", { token, username: name || user }],
+  greet: ({ token, name, user }) => ["AUTHENTICATE", { token, username: name || user || undefined }],
 
   join: (room, since) => ["JOIN_ROOM", { roomId: room, since }],
   leave: (room) => ["LEAVE_ROOM", { roomId: room }],

@@ -1,0 +1,81 @@
+//! The server API: what the application around the chat may ask, with a key, on the internal port.
+//!
+//! One table of operations is all there is: the routes, the checks before each and the OpenAPI
+//! document are made of it.
+
+pub mod config;
+pub mod openapi;
+
+mod feed;
+mod key;
+mod members;
+mod messages;
+mod once;
+mod operation;
+mod problem;
+mod rooms;
+mod serve;
+mod shape;
+mod users;
+
+use std::future::ready;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request};
+use axum::routing::{MethodFilter, get, on};
+use axum::{Json, Router};
+
+use crate::chat::Chat;
+use crate::http::api::key::Keys;
+use crate::http::api::operation::Operation;
+pub(super) use crate::http::api::problem::status_of;
+use crate::http::api::serve::{Gate, serve};
+use crate::store::Store;
+
+/// What operations work with.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The chat core.
+    pub chat: Chat,
+    /// For the cluster's figures and for repeated requests.
+    pub store: Store,
+}
+
+/// Filled when the node has started: the internal port is open before that.
+pub type PartsLater = Arc<OnceLock<Parts>>;
+
+/// All operations, in the order of the document.
+fn operations() -> Vec<Operation> {
+    [
+        rooms::operations(),
+        members::operations(),
+        messages::operations(),
+        users::operations(),
+        feed::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The routes of the API; without a key there are none.
+pub fn routes(config: &config::Config, parts: &PartsLater) -> Router {
+    let Some(keys) = Keys::read(config) else { return Router::new() };
+    let gate = Gate { keys: Arc::new(keys), parts: Arc::clone(parts) };
+    let document = Json(openapi::document());
+    let told = get(move || ready(document.clone()));
+    let mut router = Router::new().route("/openapi.json", told);
+    for operation in operations() {
+        let Ok(filter) = MethodFilter::try_from(operation.method.clone()) else { continue };
+        let path = operation.path;
+        let (operation, gate) = (Arc::new(operation), gate.clone());
+        let handler = move |path: Result<RawPathParams, RawPathParamsRejection>,
+                            request: Request| {
+            let (operation, gate) = (Arc::clone(&operation), gate.clone());
+            async move { serve(&operation, &gate, path, request).await }
+        };
+        router = router.route(path, on(filter, handler));
+    }
+    router
+}

@@ -1,0 +1,331 @@
+//! Messages: written, read, changed, taken away; and how far users have read.
+
+use http::{Method, StatusCode};
+
+use crate::chat::Post;
+use crate::domain::event::Entry;
+use crate::domain::id::{ClientMessageId, MessageId};
+use crate::domain::message::KIND_BYTES_MAX;
+use crate::domain::role::{Participant, Role, display_name};
+use crate::http::api::config::Scope;
+use crate::http::api::operation::{Call, Operation};
+use crate::http::api::problem::Problem;
+use crate::http::api::rooms::{limit, user};
+use crate::http::api::shape::{shapes, words};
+
+/// Longest text, in bytes: what the most generous protocol takes.
+const TEXT_BYTES_MAX: usize = 1_000_000;
+
+pub(super) fn operations() -> Vec<Operation> {
+    const MISSING: &[StatusCode] = &[StatusCode::NOT_FOUND];
+    const APPENDS: &[StatusCode] = &[StatusCode::NOT_FOUND, StatusCode::INSUFFICIENT_STORAGE];
+    let messages = |method| (method, "/v1/rooms/{room}/messages");
+    let message = |method| (method, "/v1/rooms/{room}/messages/{message}");
+    let mark = |method| (method, "/v1/rooms/{room}/marks/{user}");
+    vec![
+        Operation::new(
+            messages(Method::POST),
+            ("postMessage", "Writes a message in a user's name, or in the system's"),
+            Scope::Messages,
+            post,
+        )
+        .creates()
+        .refuses(APPENDS),
+        Operation::new(
+            messages(Method::GET),
+            ("listMessages", "Reads messages: the newest page first, each oldest first"),
+            Scope::Read,
+            list,
+        )
+        .refuses(MISSING),
+        Operation::new(
+            message(Method::GET),
+            ("readMessage", "Reads one message"),
+            Scope::Read,
+            read,
+        )
+        .refuses(MISSING),
+        Operation::new(
+            message(Method::PATCH),
+            ("editMessage", "Gives a message another text; the old one is gone"),
+            Scope::Messages,
+            edit,
+        )
+        .refuses(APPENDS),
+        Operation::new(
+            message(Method::DELETE),
+            ("deleteMessage", "Takes a message away; its text is gone"),
+            Scope::Messages,
+            delete,
+        )
+        .refuses(APPENDS),
+        Operation::new(
+            mark(Method::GET),
+            ("readMark", "Tells how far a user has read a room"),
+            Scope::Read,
+            unread,
+        )
+        .refuses(MISSING),
+        Operation::new(
+            mark(Method::PUT),
+            ("moveMark", "Moves a user's read mark forward; authors are told"),
+            Scope::Messages,
+            move_mark,
+        )
+        .refuses(MISSING),
+    ]
+}
+
+words! {
+    /// What a user is to the product.
+    RoleName {
+        User = "user",
+        Client = "client",
+        Volunteer = "volunteer",
+        Agent = "agent",
+        Admin = "admin",
+    }
+}
+
+shapes! {
+    /// In whose name a message is written.
+    input Sender {
+        id: String,
+        /// The id where it is left out.
+        name: Option<String>,
+        /// `user` where it is left out.
+        role: Option<RoleName>,
+    }
+}
+
+shapes! {
+    /// A message to be written.
+    input MessageToPost {
+        /// At most 1,000,000 bytes.
+        text: String,
+        /// `text` where it is left out.
+        kind: Option<String>,
+        /// The system where it is left out.
+        sender: Option<Sender>,
+        /// A second post with the same one is stored once. Made of the Idempotency-Key where that is
+        /// given and this is left out.
+        client_message_id: Option<String>,
+    }
+}
+
+shapes! {
+    /// Where a message is stored.
+    answer Posted {
+        id: String,
+        room: String,
+        epoch: u64,
+        seq: u64,
+        at: String,
+        /// An earlier attempt had stored it.
+        duplicate: bool,
+    }
+}
+
+shapes! {
+    /// A message.
+    answer Message {
+        id: String,
+        room: String,
+        epoch: u64,
+        seq: u64,
+        /// Its number among the room's messages.
+        nth: u64,
+        sender_id: String,
+        sender_name: String,
+        sender_role: RoleName,
+        text: String,
+        kind: String,
+        client_message_id: Option<String>,
+        at: String,
+    }
+}
+
+impl Message {
+    /// `None`: the entry is no message.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        let message = entry.event.message()?;
+        Some(Self {
+            id: entry.id().to_string(),
+            room: entry.room.to_string(),
+            epoch: entry.position.epoch.0,
+            seq: entry.position.seq.0,
+            nth: entry.nth,
+            sender_id: message.sender.id.to_string(),
+            sender_name: message.sender.name.clone(),
+            sender_role: match message.sender.role {
+                Role::User => RoleName::User,
+                Role::Client => RoleName::Client,
+                Role::Volunteer => RoleName::Volunteer,
+                Role::Agent => RoleName::Agent,
+                Role::Admin => RoleName::Admin,
+            },
+            text: message.text.clone(),
+            kind: message.kind.clone(),
+            client_message_id: message.client_message_id.as_ref().map(ToString::to_string),
+            at: entry.at.to_string(),
+        })
+    }
+}
+
+shapes! {
+    /// Which messages are wanted.
+    input MessagesWanted {
+        /// Where to go on, as an earlier page told.
+        cursor: Option<String>,
+        limit: Option<u64>,
+    }
+}
+
+shapes! {
+    /// A page of messages, oldest first.
+    answer MessagesPage {
+        messages: Vec<Message>,
+        /// Where older ones are; null where there are none.
+        next_cursor: Option<String>,
+    }
+}
+
+shapes! {
+    /// The new text.
+    input Edit {
+        /// At most 1,000,000 bytes.
+        text: String,
+    }
+}
+
+shapes! {
+    /// How far a user has read a room.
+    answer ReadState {
+        /// Messages that the user has not read.
+        unread: u64,
+        /// The newest message that the user has read; null before the first.
+        message_id: Option<String>,
+    }
+}
+
+shapes! {
+    /// Up to where a user has read.
+    input MarkToMove {
+        message_id: String,
+    }
+}
+
+/// What is stored of a text: line feeds and tabs stay, other control characters do not.
+pub(super) fn text(text: &str) -> Result<String, Problem> {
+    if TEXT_BYTES_MAX < text.len() {
+        return Err(Problem::invalid(format!("text is longer than {TEXT_BYTES_MAX} bytes")));
+    }
+    let kept = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let text: String = text.chars().filter(kept).collect();
+    if text.trim().is_empty() {
+        return Err(Problem::invalid("text is empty"));
+    }
+    Ok(text)
+}
+
+fn kind(kind: Option<String>) -> Result<String, Problem> {
+    let kind = kind.unwrap_or_else(|| "text".to_owned());
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/+".contains(c);
+    if kind.is_empty() || KIND_BYTES_MAX < kind.len() || !kind.chars().all(is_plain) {
+        let message =
+            format!("kind has to be 1 to {KIND_BYTES_MAX} letters, digits and - _ . : / +");
+        return Err(Problem::invalid(message));
+    }
+    Ok(kind)
+}
+
+impl Sender {
+    fn participant(&self) -> Result<Participant, Problem> {
+        let id = user(&self.id)?;
+        let name = self.name.as_deref().and_then(display_name);
+        let role = match self.role.unwrap_or(RoleName::User) {
+            RoleName::User => Role::User,
+            RoleName::Client => Role::Client,
+            RoleName::Volunteer => Role::Volunteer,
+            RoleName::Agent => Role::Agent,
+            RoleName::Admin => Role::Admin,
+        };
+        Ok(Participant { name: name.unwrap_or_else(|| id.to_string()), id, role, full_name: None })
+    }
+}
+
+fn no_such_message() -> Problem {
+    Problem::missing("MESSAGE_NOT_FOUND", "Message not found")
+}
+
+async fn post(call: Call<(), MessageToPost>) -> Result<Posted, Problem> {
+    let room = call.room()?;
+    let MessageToPost { text: said, kind: of_kind, sender, client_message_id } = call.body;
+    let name = client_message_id.as_deref().map(ClientMessageId::parse).transpose();
+    let name = name.map_err(|it| Problem::invalid(format!("clientMessageId {it}")))?;
+    let post = Post {
+        room: room.clone(),
+        sender: sender.as_ref().map(Sender::participant).transpose()?,
+        text: text(&said)?,
+        kind: kind(of_kind)?,
+        name: name.or(call.name),
+    };
+    let appended = call.parts.chat.post(post).await?;
+    Ok(Posted {
+        id: MessageId::new(&room, appended.position).to_string(),
+        room: room.into(),
+        epoch: appended.position.epoch.0,
+        seq: appended.position.seq.0,
+        at: appended.at.to_string(),
+        duplicate: appended.duplicate,
+    })
+}
+
+async fn list(call: Call<MessagesWanted, ()>) -> Result<MessagesPage, Problem> {
+    let before = match call.query.cursor.as_deref() {
+        None => 0,
+        Some(cursor) => {
+            let number = cursor.parse().ok().filter(|it| *it != 0_u64);
+            number.ok_or_else(|| Problem::invalid("cursor is none of a page's"))?
+        }
+    };
+    let entries = call.parts.chat.page(&call.room()?, before, limit(call.query.limit)?).await?;
+    let next = entries.first().map(|it| it.nth).filter(|nth| 1 < *nth);
+    let messages = entries.iter().filter_map(|it| Message::of(it)).collect();
+    Ok(MessagesPage { messages, next_cursor: next.map(|it| it.to_string()) })
+}
+
+async fn read(call: Call<(), ()>) -> Result<Message, Problem> {
+    let entry = call.parts.chat.message(&call.room()?, call.message()?).await?;
+    entry.as_deref().and_then(Message::of).ok_or_else(no_such_message)
+}
+
+async fn edit(call: Call<(), Edit>) -> Result<(), Problem> {
+    let (room, message, text) = (call.room()?, call.message()?, text(&call.body.text)?);
+    match call.parts.chat.redact(&room, message, Some(text)).await? {
+        true => Ok(()),
+        false => Err(no_such_message()),
+    }
+}
+
+async fn delete(call: Call<(), ()>) -> Result<(), Problem> {
+    match call.parts.chat.redact(&call.room()?, call.message()?, None).await? {
+        true => Ok(()),
+        false => Err(no_such_message()),
+    }
+}
+
+async fn unread(call: Call<(), ()>) -> Result<ReadState, Problem> {
+    let (room, user) = (call.room()?, call.user()?);
+    let unread = call.parts.chat.unread(&room, &user).await?;
+    let read = (unread.mark.seq.0 != 0).then(|| MessageId::new(&room, unread.mark).to_string());
+    Ok(ReadState { unread: unread.messages, message_id: read })
+}
+
+async fn move_mark(call: Call<(), MarkToMove>) -> Result<(), Problem> {
+    let (room, user) = (call.room()?, call.user()?);
+    let message = MessageId::parse(&call.body.message_id).filter(|it| it.is_in(&room));
+    let message =
+        message.ok_or_else(|| Problem::invalid("messageId is no message of this room"))?;
+    Ok(call.parts.chat.mark_for(&room, &user, message).await?)
+}

@@ -1,0 +1,220 @@
+//! The `ticket` protocol's older way over plain HTTP, for clients that have not moved on.
+//!
+//! What a client asks is put into the words of the dialect and its answers come out of them, so
+//! both ways say the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::auth::{AuthFailure, Authenticator};
+use crate::chat::{Asker, Chat};
+use crate::dialect::{Dialect, Dialects};
+use crate::domain::command::{Command, Token};
+use crate::domain::id::ConnId;
+use crate::domain::notice::Notice;
+use crate::domain::quota::Limit;
+use crate::domain::refusal::{Outcome, Refusal};
+use crate::domain::reply::Reply;
+use crate::domain::role::Actor;
+use crate::http::api::status_of;
+use crate::hub::revocations::Revocations;
+
+/// The dialect, the namespace on which only it is spoken, and its events.
+const DIALECT: &str = "ticket";
+const NAMESPACE: &str = "/ticket";
+const SEND: &str = "send_message";
+const READ: &str = "get_messages";
+
+/// Messages of one user: the guard that connections have too.
+const MESSAGES: Limit = Limit { times: 50, per: Duration::from_secs(1) };
+
+/// Since when this way is deprecated (RFC 9745): the beginning of 2026.
+const DEPRECATED: (HeaderName, &str) = (HeaderName::from_static("deprecation"), "@1767225600");
+
+/// What the older way needs.
+#[derive(Debug, Clone)]
+pub struct Tickets {
+    /// The chat core.
+    pub chat: Chat,
+    /// For the dialect `ticket`.
+    pub dialects: Arc<Dialects>,
+    /// For bearer tokens.
+    pub auth: Arc<Authenticator>,
+    /// For tokens that were taken back.
+    pub revocations: Arc<Revocations>,
+    /// Bytes of a body at most, as of an event.
+    pub body_bytes_max: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Said {
+    message: Value,
+    #[serde(default)]
+    attachments: Value,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<u64>,
+    offset: Option<u64>,
+}
+
+/// The path of the older way.
+pub fn routes(tickets: Tickets) -> Router {
+    let way = get(messages).post(send).with_state(tickets);
+    Router::new().route("/api/tickets/{ticket}/chat", way)
+}
+
+/// Writes a message, as its bearer.
+async fn send(
+    State(tickets): State<Tickets>,
+    Path(ticket): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(dialect) = tickets.dialect() else { return no_such_way() };
+    match tickets.sent(dialect, &ticket, &headers, body).await {
+        Ok(message) => answer(StatusCode::CREATED, &message),
+        Err(refusal) => refused(dialect, SEND, &refusal),
+    }
+}
+
+/// A page of messages.
+async fn messages(
+    State(tickets): State<Tickets>,
+    Path(ticket): Path<String>,
+    headers: HeaderMap,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let Some(dialect) = tickets.dialect() else { return no_such_way() };
+    let found = match page {
+        Ok(Query(page)) => tickets.page(dialect, &ticket, &headers, page).await,
+        Err(_no_numbers) => Err(Refusal::invalid("limit and offset have to be whole numbers")),
+    };
+    match found {
+        Ok(page) => answer(StatusCode::OK, &page),
+        Err(refusal) => refused(dialect, READ, &refusal),
+    }
+}
+
+impl Tickets {
+    fn dialect(&self) -> Option<&Dialect> {
+        self.dialects.by_name(DIALECT).map(|it| self.dialects.get(it))
+    }
+
+    async fn bearer(&self, headers: &HeaderMap) -> Result<Actor, Refusal> {
+        let shown = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let (scheme, token) =
+            shown.and_then(|it| it.split_once(' ')).ok_or(Refusal::AuthRequired)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refusal::AuthRequired);
+        }
+        let token = Token::new(token.trim().to_owned());
+        let identity = self.auth.verify_patiently(&token).await.map_err(AuthFailure::counted)?;
+        if self.revocations.ends(&identity.pass()) {
+            return Err(AuthFailure::Revoked.counted());
+        }
+        Ok(identity.actor)
+    }
+
+    /// What the dialect makes of an event with this argument.
+    fn command(&self, event: &str, argument: &Value) -> Result<Command, Refusal> {
+        let packet = json!([event, argument]).to_string();
+        let request = self.dialects.decode(NAMESPACE, &packet);
+        request.map(|it| it.command).map_err(|it| it.refusal)
+    }
+
+    async fn sent(
+        &self,
+        dialect: &Dialect,
+        ticket: &str,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Box<RawValue>, Refusal> {
+        let actor = self.bearer(headers).await?;
+        let body = to_bytes(body, self.body_bytes_max).await;
+        let body = body.map_err(|_too_long| Refusal::invalid("the body is too long"))?;
+        let said: Said = serde_json::from_slice(&body)
+            .map_err(|_malformed| Refusal::invalid("the body has to be {message, attachments?}"))?;
+        let mut argument = json!({ "ticketId": ticket, "message": said.message });
+        if !said.attachments.is_null() {
+            argument["attachments"] = said.attachments;
+        }
+        let Command::Send(draft) = self.command(SEND, &argument)? else { return Err(broken()) };
+        let room = draft.room.clone();
+        self.chat.admit(&actor, &room).await?;
+        // No connection of the node has this number, so all of them hear it.
+        let (conn, limit) = (ConnId(u64::MAX), Some(MESSAGES));
+        let asker = Asker { actor: &actor, conn, is_spread: true, limit, request: None };
+        let Reply::Sent { message, .. } = self.chat.send(asker, draft).await? else {
+            return Err(broken());
+        };
+        let entry = self.chat.message(&room, message).await?.ok_or_else(broken)?;
+        let told = dialect.encode(&Notice::Entry(entry)).ok_or_else(broken)?;
+        data_of(&told.frame.payload).ok_or_else(broken)
+    }
+
+    async fn page(
+        &self,
+        dialect: &Dialect,
+        ticket: &str,
+        headers: &HeaderMap,
+        Page { limit, offset }: Page,
+    ) -> Result<Box<RawValue>, Refusal> {
+        let actor = self.bearer(headers).await?;
+        let mut argument = json!({ "ticketId": ticket });
+        for (name, value) in [("limit", limit), ("offset", offset)] {
+            if let Some(value) = value {
+                argument[name] = json!(value);
+            }
+        }
+        let Command::History { room, limit, offset, before } = self.command(READ, &argument)?
+        else {
+            return Err(broken());
+        };
+        self.chat.admit(&actor, &room).await?;
+        let reply = self.chat.history(room, (limit, offset), before).await?;
+        let told = dialect.reply(READ, &reply).events;
+        told.first().map(|it| it.payload.clone()).ok_or_else(broken)
+    }
+}
+
+/// The message within what everybody in the room is told.
+fn data_of(payload: &RawValue) -> Option<Box<RawValue>> {
+    #[derive(Deserialize)]
+    struct Told {
+        data: Box<RawValue>,
+    }
+    serde_json::from_str::<Told>(payload.get()).ok().map(|it| it.data)
+}
+
+/// A dialect of the operator's own under this name need not say what the older way says.
+fn broken() -> Refusal {
+    Refusal::Unavailable(Outcome::Refused)
+}
+
+fn no_such_way() -> Response {
+    StatusCode::NOT_FOUND.into_response()
+}
+
+fn answer(status: StatusCode, body: &RawValue) -> Response {
+    let headers = [(CONTENT_TYPE, "application/json"), DEPRECATED];
+    (status, headers, body.get().to_owned()).into_response()
+}
+
+fn refused(dialect: &Dialect, event: &str, refusal: &Refusal) -> Response {
+    let told = dialect.refusal_event(Some(event), refusal);
+    answer(status_of(refusal), &told.payload)
+}
