@@ -5,7 +5,7 @@
 local log, time = KEYS[1], tonumber(ARGV[1])
 
 local function read(entry)
-  local epoch, at = header_of(entry[2][2])
+  local epoch, _, at = header_of(entry[2][2])
   return seq_of(entry[1]), epoch, at
 end
 

@@ -88,7 +88,7 @@ pub struct StoreError {
 
 impl StoreError {
     /// Nothing was done.
-    fn refused(message: String) -> Self {
+    pub(crate) fn refused(message: String) -> Self {
         Self { outcome: Outcome::Refused, message }
     }
 }

@@ -149,7 +149,8 @@ id!(
     TOKEN_ID_BYTES_MAX
 );
 
-/// One connection of this node process; never reused while the process lives, never shown.
+/// One connection of one node process. Processes count from places of their own, so no other
+/// connection has the number, here or elsewhere, now or later. Never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConnId(pub u64);
 

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::id::{MessageId, RoomId};
+use crate::domain::id::{ConnId, MessageId, RoomId};
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 
@@ -21,6 +21,9 @@ use crate::domain::time::Timestamp;
 /// more in which order: what was stored so long before the newest one was heard too. A publication
 /// that was lost is found and repaired within that.
 const DISORDER_MAX: Duration = Duration::from_secs(5);
+
+/// Rooms of a connection that are kept. Of one that is in more, nothing is: its client begins anew.
+pub const KEPT_ROOMS_MAX: usize = 1000;
 
 /// A connection's private name, known to its client alone: whoever names it, and is the same user,
 /// is given back what the connection had.
@@ -112,10 +115,16 @@ pub struct KeptRoom {
 pub struct Kept {
     /// In which namespace it was.
     pub namespace: String,
+    /// The first of the connections that it took up, or itself: their doings are its own.
+    pub origin: ConnId,
     /// Its rooms.
     pub rooms: Vec<KeptRoom>,
     /// The user was listed as online through it.
     pub is_listed: bool,
+    /// Name of the dialect in which it is told the lists of its rooms' users, if it is.
+    pub lists: Option<String>,
+    /// Name of the dialect in which it is told the cluster's figures, if it is.
+    pub stats: Option<String>,
     /// The room events that were written to it and not confirmed, in order. `None`: not known; the
     /// node died, or there were too many.
     pub written: Option<Vec<MessageId>>,
@@ -198,7 +207,16 @@ mod tests {
     fn kept(written: Option<Vec<MessageId>>) -> Kept {
         let rooms = vec![kept_room("a", 10, false), kept_room("b", 20, false)];
         let rooms = rooms.into_iter().chain([kept_room("c", 30, true)]).collect();
-        Kept { namespace: "/".to_owned(), rooms, is_listed: false, written }
+        let namespace = "/".to_owned();
+        Kept {
+            namespace,
+            origin: ConnId(1),
+            rooms,
+            is_listed: false,
+            lists: None,
+            stats: None,
+            written,
+        }
     }
 
     fn check(kept: &Kept, offset: Option<MessageId>, expected: [u64; 3]) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
@@ -55,7 +56,9 @@ impl Inside {
         lifecycle: Lifecycle,
         leaving: watch::Receiver<Option<Leaving>>,
     ) -> Arc<Self> {
-        let next_conn = AtomicU64::new(1);
+        // Others never count up to here.
+        let (random, ..) = Uuid::new_v4().as_fields();
+        let next_conn = AtomicU64::new(u64::from(random) << 32 | 1);
         let (authenticate, open) = (Arc::clone(&behind.authenticate), Arc::clone(&behind.open));
         let audit = behind.audit.clone();
         Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, audit, next_conn })

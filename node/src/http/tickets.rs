@@ -155,9 +155,9 @@ impl Tickets {
         let Command::Send(draft) = self.command(SEND, &argument)? else { return Err(broken()) };
         let room = draft.room.clone();
         self.chat.admit(&actor, &room).await?;
-        // No connection of the node has this number, so all of them hear it.
-        let (conn, limit) = (ConnId(u64::MAX), Some(MESSAGES));
-        let asker = Asker { actor: &actor, conn, is_spread: true, limit, request: None };
+        // No connection has this number, so all of them hear it.
+        let (origin, limit) = (ConnId(u64::MAX), Some(MESSAGES));
+        let asker = Asker { actor: &actor, origin, is_spread: true, limit, request: None };
         let Reply::Sent { message, .. } = self.chat.send(asker, draft).await? else {
             return Err(broken());
         };

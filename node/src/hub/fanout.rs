@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::dialect::envelope::RequestId;
 use crate::dialect::{Audience, DialectId, DialectSet, Dialects, Frame, Spoken};
 use crate::domain::event::{Origin, SharedEntry};
-use crate::domain::id::{ConnId, NodeLife, UserId};
+use crate::domain::id::{ConnId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::hub::metrics::Metrics;
@@ -89,6 +89,8 @@ impl SpelledEntries {
 pub struct Listener {
     /// Which connection.
     pub conn: ConnId,
+    /// Whose doings are its own: the first of the connections that it took up, or itself.
+    pub origin: ConnId,
     /// Whose.
     pub user: UserId,
     /// In whose words it hears the topic.
@@ -104,7 +106,7 @@ pub struct Listener {
 pub(crate) enum Cause<'a> {
     /// Everyone may be told.
     Nobody,
-    /// One connection of this node did it, by a request that it gave this id.
+    /// One connection did it, by a request that it gave this id.
     Connection(ConnId, Option<&'a str>),
     /// All connections of a user are meant.
     User(&'a UserId),
@@ -117,6 +119,8 @@ pub(crate) enum Manner {
     Always,
     /// Not to those whose outbox is more than half full: the first thing that is dropped.
     Droppable,
+    /// After all that waits; of too many the oldest are dropped.
+    Later,
     /// Once per connection, however many rooms it comes through.
     Once(Once),
     /// Once per connection and name of the event.
@@ -129,28 +133,19 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) struct Voice<'a> {
     pub(crate) dialects: &'a Dialects,
-    pub(crate) life: NodeLife,
     pub(crate) metrics: &'a Metrics,
 }
 
-impl Voice<'_> {
-    /// Who is not told what came from `origin`, if it came from this node.
-    pub(crate) fn cause_of(&self, origin: &Origin) -> Cause<'static> {
-        if self.is_here(origin) { Cause::Connection(origin.conn, None) } else { Cause::Nobody }
-    }
+/// Who is not told what came from `origin`.
+pub(crate) fn cause_of(origin: &Origin) -> Cause<'static> {
+    Cause::Connection(origin.conn, None)
+}
 
-    pub(crate) fn cause_of_entry<'a>(&self, entry: &'a SharedEntry) -> Cause<'a> {
-        match &entry.origin {
-            Some(origin) if self.is_here(origin) => {
-                Cause::Connection(origin.conn, origin.request.as_deref())
-            }
-            Some(_) | None => Cause::Nobody,
-        }
-    }
-
-    /// A connection outlives a change of incarnation, and its number is never reused.
-    fn is_here(&self, origin: &Origin) -> bool {
-        origin.node.index == self.life.index
+/// Who is not told of this entry.
+pub(crate) fn cause_of_entry(entry: &SharedEntry) -> Cause<'_> {
+    match &entry.origin {
+        Some(origin) => Cause::Connection(origin.conn, origin.request.as_deref()),
+        None => Cause::Nobody,
     }
 }
 
@@ -171,7 +166,7 @@ pub(crate) fn tell(
 ) -> bool {
     let (is_origin, request) = match cause {
         Cause::Nobody => (false, None),
-        Cause::Connection(conn, request) => (conn == listener.conn, request),
+        Cause::Connection(conn, request) => (conn == listener.origin, request),
         Cause::User(user) => (*user == listener.user, None),
     };
     let mut is_there = true;
@@ -207,6 +202,11 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
         Manner::Always => outbox.push(outgoing),
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
+        Manner::Later => {
+            let dropped = outbox.push_later(outgoing);
+            voice.metrics.receipts_dropped.increment(u64::from(dropped));
+            Ok(())
+        }
         Manner::Once(once) => outbox.push_once(outgoing, once),
         Manner::Same(once) => {
             let once = once.of_event(&outgoing);

@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dialect::Dialects;
 use crate::domain::event::SharedEntry;
-use crate::domain::id::{ConnId, NodeLife, UserId};
+use crate::domain::id::{ConnId, NodeLife, RoomId, UserId};
 use crate::domain::presence::{Presence, Shown};
 use crate::domain::receipt::Handed;
 use crate::domain::topic::Topic;
@@ -245,7 +245,14 @@ impl Keeper {
     /// The listener's place is in the log.
     fn resumed(&mut self, topic: &Topic, attaching: Attaching, pending: Vec<SharedEntry>) {
         let Some(watched) = self.watched.get_mut(topic) else { return };
+        let is_listing = attaching.listener.is_listing;
         let attached = watched.attach(attaching.listener, attaching.since, pending);
+        // It may have missed how the list has changed.
+        if matches!(topic, Topic::Room(room) if *room == RoomId::lobby()) {
+            self.upkeep.listed();
+        } else if is_listing {
+            self.upkeep.room_listed(topic, watched.list_told);
+        }
         let counter = if attached.resumed {
             &self.metrics.resumes_whole
         } else {
@@ -264,7 +271,7 @@ impl Keeper {
     }
 
     fn next(&mut self, topic: Topic, conn: ConnId, reply: oneshot::Sender<Progress>) {
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        let voice = voice(&self.dialects, &self.metrics);
         let Some(watched) = self.watched.get_mut(&topic) else {
             reply.send(Progress::Gone).ok();
             return;
@@ -295,7 +302,7 @@ impl Keeper {
         reply: oneshot::Sender<Progress>,
         result: Result<Page, StoreError>,
     ) {
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        let voice = voice(&self.dialects, &self.metrics);
         let Some(watched) = self.watched.get_mut(&topic) else {
             reply.send(Progress::Gone).ok();
             return;
@@ -322,10 +329,6 @@ impl Keeper {
     }
 }
 
-fn voice<'a>(
-    dialects: &'a Dialects,
-    life: &watch::Receiver<NodeLife>,
-    metrics: &'a Metrics,
-) -> Voice<'a> {
-    Voice { dialects, life: *life.borrow(), metrics }
+fn voice<'a>(dialects: &'a Dialects, metrics: &'a Metrics) -> Voice<'a> {
+    Voice { dialects, metrics }
 }

@@ -7,6 +7,8 @@ use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram,
 pub(crate) struct Metrics {
     /// Frames put into outboxes.
     pub(crate) deliveries: Counter,
+    /// Receipts that made way for newer ones.
+    pub(crate) receipts_dropped: Counter,
     /// Seconds from Redis' storing an entry to its being put into outboxes here, by the two
     /// machines' clocks.
     pub(crate) delivery_latency: Histogram,
@@ -26,6 +28,10 @@ impl Metrics {
     /// Registers them.
     pub(crate) fn new() -> Self {
         describe_counter!("parlance_deliveries_total", "Frames put into connections' outboxes");
+        describe_counter!(
+            "parlance_receipts_dropped_total",
+            "Receipts that made way for newer ones in a connection's outbox"
+        );
         describe_histogram!(
             "parlance_delivery_latency_seconds",
             "Time from storing an entry to handing it to this node's connections"
@@ -34,6 +40,7 @@ impl Metrics {
         describe_counter!("parlance_resumes_total", "Joins that named a place, by outcome");
         Self {
             deliveries: counter!("parlance_deliveries_total"),
+            receipts_dropped: counter!("parlance_receipts_dropped_total"),
             delivery_latency: histogram!("parlance_delivery_latency_seconds"),
             repairs_filled: counter!("parlance_gap_repairs_total", "outcome" => "filled"),
             repairs_reset: counter!("parlance_gap_repairs_total", "outcome" => "reset"),

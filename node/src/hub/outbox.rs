@@ -4,6 +4,8 @@
 //! that is too far behind is told to leave (`TooSlow`): it resumes from its position, and nobody
 //! waits for it.
 
+mod once;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +14,11 @@ use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, SetOnce};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dialect::Frame;
 use crate::domain::close::CloseReason;
-use crate::domain::id::{RoomId, UserId};
 use crate::domain::recovery::Pid;
-use crate::domain::time::Timestamp;
+pub use crate::hub::outbox::once::Once;
 use crate::hub::queue::{Load, Reader, Writer, queue};
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
@@ -26,6 +26,9 @@ pub const OUTBOX_FRAMES_MAX: usize = 256;
 
 /// Bytes of payload that may wait, unless a single frame is larger.
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// Receipts that may wait for everything else: those of ten rooms that somebody catches up in.
+const OUTBOX_LATER_MAX: usize = 1024;
 
 /// Number of an acknowledgement within its connection, as Socket.IO gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,39 +56,6 @@ impl Outgoing {
             Self::Event(frame) => frame.event.len() + frame.payload.get().len(),
             Self::Ack { payload, .. } => payload.get().len(),
         }
-    }
-}
-
-/// Marks news that reaches a connection in several ways and is told once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Once {
-    /// Hash of whom, or what, it is about.
-    pub user: u64,
-    /// Version, as of the user's presence: a higher one is newer news.
-    pub version: u64,
-}
-
-impl Once {
-    /// News about a user's presence of this version.
-    #[must_use]
-    pub fn of(user: &UserId, version: u64) -> Self {
-        Self { user: xxh3_64(user.as_str().as_bytes()), version }
-    }
-
-    /// The news that a room was closed at this time.
-    #[must_use]
-    pub fn closing(room: &RoomId, at: Timestamp) -> Self {
-        Self { user: xxh3_64(format!("closing {room}").as_bytes()), version: at.0 }
-    }
-
-    /// The same news in this event alone.
-    #[must_use]
-    pub(crate) fn of_event(self, outgoing: &Outgoing) -> Self {
-        let event = match outgoing {
-            Outgoing::Event(frame) => xxh3_64(frame.event.as_bytes()),
-            Outgoing::Ack { .. } => 0,
-        };
-        Self { user: self.user ^ event, ..self }
     }
 }
 
@@ -192,6 +162,12 @@ impl Outbox {
     /// As [`Self::push`].
     pub fn push_greeting(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
         self.put(outgoing, Some(News::Greeting(once)))
+    }
+
+    /// Adds something that is written when nothing else waits. `true`: something older of the kind
+    /// made way for it.
+    pub fn push_later(&self, outgoing: Outgoing) -> bool {
+        self.writer.offer_later((outgoing, None), OUTBOX_LATER_MAX).is_some()
     }
 
     fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {

@@ -25,6 +25,8 @@ pub struct Load {
 struct State<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
+    /// Taken when nothing else waits.
+    later: VecDeque<T>,
     /// The reader works on what it took last.
     is_in_hand: bool,
     writers: usize,
@@ -38,7 +40,13 @@ impl<T> State<T> {
     }
 
     fn take(&mut self) -> Option<T> {
-        let (item, bytes) = self.items.pop_front()?;
+        let Some((item, bytes)) = self.items.pop_front() else {
+            let item = self.later.pop_front();
+            if self.later.is_empty() && KEPT_PLACES_MAX < self.later.capacity() {
+                self.later = VecDeque::new();
+            }
+            return item;
+        };
         self.bytes -= bytes;
         if self.items.is_empty() && KEPT_PLACES_MAX < self.items.capacity() {
             self.items = VecDeque::new();
@@ -71,6 +79,7 @@ pub fn queue<T>() -> (Writer<T>, Reader<T>) {
     let state = State {
         items: VecDeque::new(),
         bytes: 0,
+        later: VecDeque::new(),
         is_in_hand: false,
         writers: 1,
         is_read: true,
@@ -104,7 +113,24 @@ impl<T> Writer<T> {
         Ok(())
     }
 
-    /// What waits now.
+    /// Adds an item that is taken when nothing else waits. Of more than `max` such the oldest goes:
+    /// it comes back.
+    pub fn offer_later(&self, item: T, max: usize) -> Option<T> {
+        let mut state = self.0.lock();
+        if !state.is_read {
+            return None;
+        }
+        let dropped = if state.later.len() < max { None } else { state.later.pop_front() };
+        state.later.push_back(item);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        dropped
+    }
+
+    /// What waits now, but for what is taken later.
     #[must_use]
     pub fn load(&self) -> Load {
         self.0.lock().load()
@@ -120,7 +146,8 @@ impl<T> Writer<T> {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let state = self.0.lock();
-        !state.is_read || (state.items.is_empty() && !state.is_in_hand)
+        let is_empty = state.items.is_empty() && state.later.is_empty();
+        !state.is_read || (is_empty && !state.is_in_hand)
     }
 }
 
@@ -172,7 +199,7 @@ impl<T> Reader<T> {
         item
     }
 
-    /// What waits now.
+    /// What waits now, but for what is taken later.
     #[must_use]
     pub fn load(&self) -> Load {
         self.0.lock().load()
@@ -183,7 +210,7 @@ impl<T> Reader<T> {
         let mut state = self.0.lock();
         state.is_read = false;
         state.bytes = 0;
-        let unread = mem::take(&mut state.items);
+        let unread = (mem::take(&mut state.items), mem::take(&mut state.later));
         drop(state);
         drop(unread); // not under the lock: an item may hold anything
     }
@@ -234,6 +261,19 @@ mod tests {
         drop(reader);
         assert!(writer.is_settled() && writer.is_closed());
         writer.offer(3, 0, |_| panic!("nobody reads")).unwrap();
+    }
+
+    #[test]
+    fn what_comes_later_comes_when_nothing_else_waits_and_the_oldest_give_way() {
+        let (writer, mut reader) = queue();
+        for number in 10..13 {
+            assert_eq!(writer.offer_later(number, 3), None);
+        }
+        assert_eq!(writer.offer_later(13, 3), Some(10));
+        writer.offer(1, 0, |load| load.items == 0).unwrap();
+        let taken: Vec<_> = std::iter::from_fn(|| reader.try_next()).collect();
+        assert_eq!(taken, [1, 11, 12, 13]);
+        assert!(writer.is_settled());
     }
 
     #[test]

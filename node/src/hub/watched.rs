@@ -19,7 +19,9 @@ use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
 use crate::domain::recovery::Pid;
 use crate::domain::time::Timestamp;
-use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
+use crate::hub::fanout::{
+    Cause, Listener, Manner, SpelledEntries, Spelling, Voice, cause_of_entry, tell,
+};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Present, Roster};
 use crate::hub::tail::Tail;
@@ -185,7 +187,7 @@ impl Watched {
     pub(crate) fn deliver(&mut self, entry: &SharedEntry, voice: &Voice<'_>) {
         self.is_quiet = false;
         let spelling = self.spelled.row(entry);
-        let cause = voice.cause_of_entry(entry);
+        let cause = cause_of_entry(entry);
         let mut has_left = false;
         for member in self.members.values_mut() {
             match member.stage {

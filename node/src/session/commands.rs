@@ -63,6 +63,7 @@ impl Session {
                 (identity.actor.clone(), command)
             }
         };
+        self.take_up_before(&command).await?;
         if let Command::Send(Draft { room, .. })
         | Command::History { room, .. }
         | Command::Users { room } = &command
@@ -130,7 +131,7 @@ impl Session {
     pub(super) fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
         // Only who is limited needs to know whether the user is elsewhere too.
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
-        Asker { actor, conn: self.peer.conn, is_spread, limit, request: None }
+        Asker { actor, origin: self.rooms.origin(), is_spread, limit, request: None }
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.

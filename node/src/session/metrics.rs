@@ -10,7 +10,22 @@ use crate::domain::refusal::Refusal;
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) slow_consumer_closes: Counter,
+    /// Connections that were taken up, each room exactly where its client was.
+    pub(super) recoveries_exact: Counter,
+    /// Connections of which it was not known in which order their rooms were written.
+    pub(super) recoveries_by_time: Counter,
+    /// Clients whose earlier connection had left nothing.
+    pub(super) recoveries_none: Counter,
+    /// Clients that have to come back once more, because Redis did not answer.
+    pub(super) recoveries_failed: Counter,
+    /// Connections that wrote more events between two pongs than are kept in order.
+    pub(super) overflows_of_events: Counter,
+    /// Connections that are in more rooms than are kept.
+    pub(super) overflows_of_rooms: Counter,
 }
+
+const RECOVERIES: &str = "parlance_recoveries_total";
+const OVERFLOWS: &str = "parlance_recovery_overflows_total";
 
 impl Metrics {
     /// Registers them.
@@ -19,6 +34,8 @@ impl Metrics {
             "parlance_slow_consumer_closes_total",
             "Connections closed because they read too slowly"
         );
+        describe_counter!(RECOVERIES, "Clients that asked for what they had, by outcome");
+        describe_counter!(OVERFLOWS, "Connections that leave less behind than they had, by what");
         describe_counter!(
             "parlance_events_received_total",
             "Events that clients sent, by event and result"
@@ -31,7 +48,15 @@ impl Metrics {
             "parlance_event_handle_duration_seconds",
             "Time from taking an event to having its answer"
         );
-        Self { slow_consumer_closes: counter!("parlance_slow_consumer_closes_total") }
+        Self {
+            slow_consumer_closes: counter!("parlance_slow_consumer_closes_total"),
+            recoveries_exact: counter!(RECOVERIES, "outcome" => "exact"),
+            recoveries_by_time: counter!(RECOVERIES, "outcome" => "by_time"),
+            recoveries_none: counter!(RECOVERIES, "outcome" => "none"),
+            recoveries_failed: counter!(RECOVERIES, "outcome" => "failed"),
+            overflows_of_events: counter!(OVERFLOWS, "what" => "events"),
+            overflows_of_rooms: counter!(OVERFLOWS, "what" => "rooms"),
+        }
     }
 
     /// The label of an event that no dialect knows.

@@ -2,9 +2,10 @@
 
 use crate::dialect::DialectSet;
 use crate::domain::close::CloseReason;
+use crate::domain::command::Command;
 use crate::domain::id::RoomId;
 use crate::domain::notice::Notice;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::topic::Topic;
 use crate::hub::outbox::Outgoing;
 use crate::hub::{AttachError, Progress};
@@ -26,6 +27,25 @@ impl Session {
         };
         self.rooms.pulled(topic, progress);
         self.keep_changes().await;
+    }
+
+    /// The room of an earlier connection that a command is about is taken up before it is obeyed:
+    /// until then nobody knows whether the user may still be there.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub(super) async fn take_up_before(&mut self, command: &Command) -> Result<(), Refusal> {
+        let room = if let Command::MarkRead { message } = command {
+            self.rooms.room_of(*message)
+        } else {
+            command.room()
+        };
+        let Some(room) = room.filter(|it| self.rooms.awaits(it)).cloned() else { return Ok(()) };
+        let topic = Topic::Room(room.clone());
+        let progress = self.take_up(&room, &topic).await;
+        self.rooms.pulled(topic, progress);
+        let is_unknown = self.rooms.awaits(&room);
+        if is_unknown { Err(Refusal::Unavailable(Outcome::Refused)) } else { Ok(()) }
     }
 
     /// Takes a room of an earlier connection up again, if the user may still be there.

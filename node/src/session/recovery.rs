@@ -10,7 +10,8 @@ use tracing::{debug, warn};
 
 use crate::domain::close::CloseReason;
 use crate::domain::id::{RoomId, UserId};
-use crate::domain::recovery::{Kept, Offset, Pid, Resumption};
+use crate::domain::recovery::{KEPT_ROOMS_MAX, Kept, Offset, Pid, Resumption};
+use crate::domain::refusal::Refusal;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::session::Session;
@@ -81,6 +82,7 @@ impl Session {
         if let Some(returning) = opening.returning {
             let restored = self.restore(&recovery, returning).await.map_err(|error| {
                 debug!(%error, "a client could not be given back what it had");
+                self.parts.metrics.recoveries_failed.increment(1);
                 CloseReason::Unrestored
             });
             if restored? {
@@ -107,9 +109,17 @@ impl Session {
         match self.take_over(recovery, pid).await? {
             Some(kept) if *kept.namespace == **self.peer.venue.name() => {
                 self.take_rooms(&kept, offset).await?;
+                let metrics = &self.parts.metrics;
+                let is_exact = kept.written.is_some();
+                let outcome =
+                    if is_exact { &metrics.recoveries_exact } else { &metrics.recoveries_by_time };
+                outcome.increment(1);
                 Ok(true)
             }
-            Some(_) | None => Ok(false),
+            Some(_) | None => {
+                self.parts.metrics.recoveries_none.increment(1);
+                Ok(false)
+            }
         }
     }
 
@@ -155,6 +165,14 @@ impl Session {
                 self.used.insert(dialect);
             }
         }
+        let named = |name: &String| parts.dialects.by_name(name);
+        self.rooms.succeed(kept.origin, kept.lists.as_ref().and_then(named));
+        if let Some(dialect) = kept.stats.as_ref().and_then(named) {
+            // Any other refusal: an admin no more.
+            if let Err(Refusal::Unavailable(_)) = self.watch_stats_again(dialect).await {
+                return Err(StoreError::refused("the figures were not read".to_owned()));
+            }
+        }
         // What it used there it goes on using: it says nothing by which that could be seen.
         self.guard.speak(self.dialects());
         self.rooms.speak(self.dialects());
@@ -184,8 +202,14 @@ impl Session {
             return false;
         }
         let Recovery { pid, owner, user, .. } = recovery;
-        let keeping = Keeping::Open(&kept);
-        let (is_kept, again) = match self.parts.store.keep_connection(*pid, (*owner, &*user), keeping).await {
+        let is_too_much = KEPT_ROOMS_MAX < kept.rooms.len();
+        let keeping = if is_too_much { Keeping::Nothing } else { Keeping::Open(&kept) };
+        let (is_kept, again) = match self
+            .parts
+            .store
+            .keep_connection(*pid, (*owner, &*user), keeping)
+            .await
+        {
             Ok(true) => (true, KEPT_WHILE_OPEN / 2),
             Ok(false) => {
                 self.peer.outbox.end(CloseReason::Replaced);
@@ -203,7 +227,16 @@ impl Session {
     fn kept(&self) -> Kept {
         let (rooms, is_listed) = self.rooms.kept(&self.parts.dialects);
         let namespace = self.peer.venue.name().as_ref().to_owned();
-        Kept { namespace, rooms, is_listed, written: None }
+        let name = |dialect| self.parts.dialects.get(dialect).name().to_owned();
+        Kept {
+            namespace,
+            origin: self.rooms.origin(),
+            rooms,
+            is_listed,
+            lists: self.rooms.lists().map(name),
+            stats: self.stats.as_ref().map(|it| name(it.dialect())),
+            written: None,
+        }
     }
 
     /// Leaves behind what the client needs to go on, once all that it is told here is written.
@@ -220,7 +253,14 @@ impl Session {
             room.place = trail.place(&room.room).unwrap_or(room.place);
         }
         kept.written = if is_settled { trail.written() } else { None };
+        let metrics = &self.parts.metrics;
+        if kept.written.is_none() {
+            metrics.overflows_of_events.increment(1);
+        }
         let keeping = if trail.has_left() || !may_return(reason) {
+            Keeping::Nothing
+        } else if KEPT_ROOMS_MAX < kept.rooms.len() {
+            metrics.overflows_of_rooms.increment(1);
             Keeping::Nothing
         } else {
             Keeping::Over(&kept)

@@ -69,6 +69,8 @@ pub(super) struct Pull {
 #[derive(Debug)]
 pub(super) struct Rooms {
     conn: ConnId,
+    /// The first of the connections that this one has taken up, or itself.
+    origin: ConnId,
     directory: Arc<Directory>,
     user: Option<Participant>,
     /// The directory counts this connection.
@@ -92,6 +94,7 @@ impl Rooms {
         let joined = BTreeMap::new();
         Self {
             conn,
+            origin: conn,
             directory,
             user: None,
             is_counted: false,
@@ -130,6 +133,7 @@ impl Rooms {
     /// joined later. Answers the rooms that it is in already.
     pub(super) fn want_lists(&mut self, dialect: DialectId) -> Vec<RoomId> {
         self.lists = Some(dialect);
+        self.is_changed = true;
         let joined = self.joined.iter().filter(|(_, it)| it.is_seated && it.dialect == dialect);
         joined.map(|(room, _)| room.clone()).collect()
     }
@@ -146,7 +150,8 @@ impl Rooms {
     pub(super) fn listener(&self, dialects: DialectSet, outbox: &Outbox) -> Option<Listener> {
         let user = self.user.as_ref()?.id.clone();
         let is_listing = self.lists.is_some_and(|it| dialects.contains(it));
-        Some(Listener { conn: self.conn, user, dialects, is_listing, outbox: outbox.clone() })
+        let (conn, origin, outbox) = (self.conn, self.origin, outbox.clone());
+        Some(Listener { conn, origin, user, dialects, is_listing, outbox })
     }
 
     /// The dialects of the user's own topic, if `topic` is it.

@@ -7,7 +7,7 @@ use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
-use crate::hub::fanout::{Cause, Manner};
+use crate::hub::fanout::{Cause, Manner, cause_of};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Change, ROSTER_USERS_MAX};
@@ -61,7 +61,7 @@ impl Keeper {
     fn act(&mut self, topic: &Topic, step: &Step) {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        let voice = voice(&self.dialects, &self.metrics);
         if let Some(position) = step.reset {
             watched.reset_all(room, position, &voice);
             self.metrics.repairs_reset.increment(1);
@@ -215,13 +215,13 @@ impl Keeper {
             return self.upkeep.listed();
         }
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        let voice = voice(&self.dialects, &self.metrics);
         match signal {
             Signal::Typing { typists } => {
                 let now = tokio::time::Instant::now();
                 for (user, origin) in typists {
                     let Some(typist) = watched.typists.start(user, origin, now) else { continue };
-                    let cause = voice.cause_of(&typist.origin);
+                    let cause = cause_of(&typist.origin);
                     let notice =
                         Notice::TypingStarted { room: room.clone(), user: typist.user.clone() };
                     watched.tell_all(notice, (cause, Manner::Droppable), &voice);
@@ -270,24 +270,28 @@ impl Keeper {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
         if let Some(typist) = watched.typists.stop(user) {
-            let voice = voice(&self.dialects, &self.life, &self.metrics);
-            let cause = voice.cause_of(&typist.origin);
+            let voice = voice(&self.dialects, &self.metrics);
+            let cause = cause_of(&typist.origin);
             let notice = Notice::TypingStopped { room: room.clone(), user: typist.user };
             watched.tell_all(notice, (cause, Manner::Always), &voice);
         }
     }
 
     fn user_signal(&mut self, topic: &Topic, user: &UserId, signal: Signal) {
-        let notices = match signal {
+        let (manner, notices) = match signal {
+            // Somebody who comes back makes many at once, in each room of the author's.
             Signal::Delivered { messages } => {
-                messages.into_iter().map(|message| Notice::Delivered { message }).collect()
+                let notice = |message| Notice::Delivered { message };
+                (Manner::Later, messages.into_iter().map(notice).collect())
             }
-            Signal::Read { reader, messages } => messages
-                .into_iter()
-                .map(|message| Notice::Read { message, reader: reader.clone() })
-                .collect(),
-            Signal::Notification { data } => vec![Notice::Notification { data }],
-            Signal::Emitted { event, data } => vec![Notice::Emitted { event, data }],
+            Signal::Read { reader, messages } => {
+                let notice = |message| Notice::Read { message, reader: reader.clone() };
+                (Manner::Later, messages.into_iter().map(notice).collect())
+            }
+            Signal::Notification { data } => (Manner::Always, vec![Notice::Notification { data }]),
+            Signal::Emitted { event, data } => {
+                (Manner::Always, vec![Notice::Emitted { event, data }])
+            }
             Signal::Spread { nodes } => {
                 self.directory.spread(user, nodes);
                 return;
@@ -313,9 +317,9 @@ impl Keeper {
             | Signal::Left { .. } => return,
         };
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        let voice = voice(&self.dialects, &self.metrics);
         for notice in notices {
-            watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
+            watched.tell_all(notice, (Cause::Nobody, manner), &voice);
         }
     }
 
@@ -368,7 +372,7 @@ impl Keeper {
         let manner = Manner::Once(Once::of(&presence.user, presence.version));
         let Some(watched) = self.watched.get_mut(topic) else { return };
         self.upkeep.room_listed(topic, watched.list_told);
-        let voice = voice(&self.dialects, &self.life, &self.metrics);
+        let voice = voice(&self.dialects, &self.metrics);
         watched.tell_all(notice, (Cause::User(&presence.user), manner), &voice);
     }
 

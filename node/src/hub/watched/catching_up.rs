@@ -5,7 +5,7 @@ use crate::domain::id::{ConnId, RoomId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::topic::Topic;
-use crate::hub::fanout::{Cause, Listener, Manner, Spelling, Voice, tell};
+use crate::hub::fanout::{Cause, Listener, Manner, Spelling, Voice, cause_of_entry, tell};
 use crate::hub::outbox::Once;
 use crate::hub::roster::Present;
 use crate::hub::watched::{
@@ -133,7 +133,7 @@ impl Watched {
         let Some(member) = self.members.get_mut(&conn) else { return };
         for entry in page {
             let spelling = self.spelled.row(entry);
-            let cause = voice.cause_of_entry(entry);
+            let cause = cause_of_entry(entry);
             tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
             member.after = entry.position;
             note_handed(&mut self.handed, entry, &member.listener.user);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::dialect::{DialectId, Dialects};
-use crate::domain::id::RoomId;
+use crate::domain::id::{ConnId, RoomId};
 use crate::domain::position::Position;
 use crate::domain::recovery::KeptRoom;
 use crate::domain::topic::Topic;
@@ -20,6 +20,22 @@ pub(in crate::session) struct Restored {
 }
 
 impl Rooms {
+    /// What earlier connections did from `origin` on counts as this one's doing, and it is told
+    /// lists in this dialect as the last one was.
+    pub(in crate::session) fn succeed(&mut self, origin: ConnId, lists: Option<DialectId>) {
+        (self.origin, self.lists) = (origin, lists);
+    }
+
+    /// As whose doing the connection's own counts.
+    pub(in crate::session) fn origin(&self) -> ConnId {
+        self.origin
+    }
+
+    /// The dialect in which the lists of its rooms' users are told.
+    pub(in crate::session) fn lists(&self) -> Option<DialectId> {
+        self.lists
+    }
+
     /// An earlier connection was in this room, and it goes on after `place`.
     pub(in crate::session) fn restore(
         &mut self,
