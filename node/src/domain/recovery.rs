@@ -145,6 +145,13 @@ pub enum Resumption {
 }
 
 impl Kept {
+    /// Whether there is nothing to come back to.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { namespace: _, origin: _, rooms, is_listed, lists, stats, written: _ } = self;
+        rooms.is_empty() && !is_listed && lists.is_none() && stats.is_none()
+    }
+
     /// Where each of the rooms has to go on, in their order, for a client whose newest room event
     /// is `offset`. Nothing is left out; what comes twice, if the order of writing is not known, is
     /// at most what other rooms stored shortly before.

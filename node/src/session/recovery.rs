@@ -198,7 +198,7 @@ impl Session {
     async fn keep(&mut self) -> bool {
         let kept = self.kept();
         let Some(recovery) = &mut self.recovery else { return false };
-        if kept.rooms.is_empty() && recovery.due.is_none() {
+        if kept.is_empty() && recovery.due.is_none() {
             return false;
         }
         let Recovery { pid, owner, user, .. } = recovery;

@@ -69,6 +69,7 @@ impl Session {
         let told = self.parts.chat.stats(actor).await?;
         let figures = self.parts.chat.watch_stats();
         self.stats = Some(Watching { dialect, figures, told, told_at: Instant::now() });
+        self.rooms.changed();
         Ok(Reply::Stats { stats: told, at: clock::now() })
     }
 

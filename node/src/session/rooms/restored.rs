@@ -109,6 +109,11 @@ impl Rooms {
         }
     }
 
+    /// What the connection leaves behind has changed.
+    pub(in crate::session) fn changed(&mut self) {
+        self.is_changed = true;
+    }
+
     /// Whether a room came or went, or has caught up, since the last call.
     pub(in crate::session) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.is_changed)
