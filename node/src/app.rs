@@ -131,7 +131,11 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let hub = Hub::start(mailboxes, &store, &dialects, &handed_to, lifecycle);
     let hook = AccessHook::new(&config.access, lifecycle).map_err(StartError::Hook)?;
     let chat = Chat::start((config.rooms, hook), (&store, &blobs), handed, lifecycle);
-    api.get_or_init(|| api::Parts { chat: chat.clone(), store: store.clone() });
+    api.get_or_init(|| api::Parts {
+        chat: chat.clone(),
+        store: store.clone(),
+        audit: audit.clone(),
+    });
     let tickets = Tickets {
         chat: chat.clone(),
         dialects: Arc::clone(&dialects),

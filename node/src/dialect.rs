@@ -35,6 +35,7 @@ use crate::dialect::check::Fault;
 use crate::dialect::deed::Deed;
 pub use crate::dialect::dialects::Dialects;
 use crate::dialect::envelope::RequestId;
+pub use crate::dialect::forms::Coding;
 use crate::dialect::forms::Forms;
 pub use crate::dialect::links::LinkTo;
 use crate::dialect::occasion::Occasion;
@@ -109,9 +110,15 @@ impl Frame {
     }
 
     /// The bytes that a gateway writes for this event on `namespace`, or under another name of its
-    /// own: made by `write` for the first connection that hears it, and shared by all others.
-    pub fn ready(&self, namespace: &Arc<str>, write: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
-        self.ready.get_or_write(namespace, || write(self))
+    /// own, in one coding: made by `write` for the first connection that hears it, and shared by
+    /// all others.
+    pub fn ready(
+        &self,
+        namespace: &Arc<str>,
+        coding: Coding,
+        write: impl FnOnce(&Self) -> Vec<u8>,
+    ) -> &[u8] {
+        self.ready.get_or_write((namespace, coding), || write(self))
     }
 }
 

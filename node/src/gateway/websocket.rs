@@ -5,6 +5,7 @@
 //! written in one call, and an idle connection holds no buffers.
 
 mod connection;
+mod deflate;
 mod envelopes;
 mod farewell;
 mod frame;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderValue, Method, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -127,15 +129,19 @@ impl Lane {
         let Some(accept) = accept_key(&request) else {
             return StatusCode::BAD_REQUEST.into_response();
         };
+        let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
+        let may_deflate = offers.filter_map(|it| it.to_str().ok()).any(deflate::is_offered);
         let upgrade = hyper::upgrade::on(&mut request);
-        let serve = serve(Arc::clone(self), visitor, upgrade);
+        let serve = serve(Arc::clone(self), visitor, may_deflate, upgrade);
         self.inside.lifecycle.spawn("websocket", serve);
         let headers = [
             (CONNECTION, HeaderValue::from_static("Upgrade")),
             (UPGRADE, HeaderValue::from_static("websocket")),
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
-        (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+        let agreed = (SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::AGREED));
+        let agreed = AppendHeaders(may_deflate.then_some(agreed));
+        (StatusCode::SWITCHING_PROTOCOLS, headers, agreed, Body::empty()).into_response()
     }
 }
 
@@ -148,11 +154,11 @@ fn accept_key(request: &Request) -> Option<HeaderValue> {
     HeaderValue::try_from(derive_accept_key(key)).ok()
 }
 
-async fn serve(lane: Arc<Lane>, visitor: Visitor, upgrade: OnUpgrade) {
+async fn serve(lane: Arc<Lane>, visitor: Visitor, may_deflate: bool, upgrade: OnUpgrade) {
     match upgrade.await.map(Upgraded::downcast::<TokioIo<Wire>>) {
         Ok(Ok(parts)) => {
             let socket = parts.io.into_inner().into_socket();
-            Connection::upgraded(lane, visitor, socket).run(parts.read_buf).await;
+            Connection::upgraded(lane, visitor, may_deflate, socket).run(parts.read_buf).await;
         }
         Ok(Err(_not_from_our_accept_loop)) => {}
         Err(error) => debug!(%error, "a connection was gone before it was a websocket"),

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::harness::SOON;
-use crate::harness::application::Application;
 use crate::harness::client::{Client, contents};
 use crate::harness::cluster::{Cluster, Plan};
 use crate::harness::journal::{Journal, Standing};
@@ -67,8 +66,7 @@ async fn who_was_banned_while_away_is_put_out_and_hears_nothing() {
 
 #[tokio::test]
 async fn whose_token_was_taken_back_has_nothing_to_come_back_to() {
-    let cluster = Cluster::of_two().await;
-    let application = Application::beside(&cluster).await;
+    let cluster = Plan::nodes(2).with_api().open().start().await;
     let issued = |seconds: i64| {
         let times = (in_seconds(seconds), in_seconds(600));
         sign(&json!({ "sub": "alice", "iat": times.0, "exp": times.1 }))
@@ -76,7 +74,7 @@ async fn whose_token_was_taken_back_has_nothing_to_come_back_to() {
     let mut alice = cluster.dial(0).auth(json!({ "token": issued(-5) })).connect().await;
     alice.ok("conversation:join", json!("room")).await;
     let pid = pid(&alice);
-    application.revoke_user("alice").await;
+    cluster.api(0).revoke_user("alice").await;
     alice.ended(SOON).await;
     let refused = cluster.dial(1).auth(json!({ "token": issued(-5), "pid": pid }));
     assert_eq!(refused.try_connect().await.unwrap_err()["data"]["code"], json!("AUTH_REQUIRED"));

@@ -62,6 +62,11 @@ impl Plan {
         plan.with("PARLANCE_ROOMS__POLICY", "members")
     }
 
+    /// A room that nobody has made is made by its first join.
+    pub(crate) fn open(self) -> Self {
+        self.with("PARLANCE_ROOMS__POLICY", "open")
+    }
+
     /// Connections may send as fast as they can.
     pub(crate) fn unlimited(self) -> Self {
         self.with("PARLANCE_LIMITS__EVENTS_PER_SECOND", "0")
