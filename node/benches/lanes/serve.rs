@@ -91,7 +91,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
             }
             opened.lock().unwrap().push(peer.outbox.clone());
             tasks.spawn("session", async move { while peer.inbox.next().await.is_some() {} });
-            Ok(())
+            Ok(Arc::from("bench"))
         }),
         takes_files: Arc::new(|_, _| false),
     };

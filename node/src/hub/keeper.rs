@@ -271,7 +271,7 @@ impl Keeper {
     }
 
     fn next(&mut self, topic: Topic, conn: ConnId, reply: oneshot::Sender<Progress>) {
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         let Some(watched) = self.watched.get_mut(&topic) else {
             reply.send(Progress::Gone).ok();
             return;
@@ -302,7 +302,7 @@ impl Keeper {
         reply: oneshot::Sender<Progress>,
         result: Result<Page, StoreError>,
     ) {
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         let Some(watched) = self.watched.get_mut(&topic) else {
             reply.send(Progress::Gone).ok();
             return;
@@ -329,6 +329,10 @@ impl Keeper {
     }
 }
 
-fn voice<'a>(dialects: &'a Dialects, metrics: &'a Metrics) -> Voice<'a> {
-    Voice { dialects, metrics }
+fn voice<'a>(
+    dialects: &'a Dialects,
+    life: &watch::Receiver<NodeLife>,
+    metrics: &'a Metrics,
+) -> Voice<'a> {
+    Voice { dialects, life: *life.borrow(), metrics }
 }

@@ -72,7 +72,7 @@ impl Server {
                     opening.accept(None);
                 }
                 tasks.spawn("session", session(peer));
-                Ok(())
+                Ok(Arc::from("echo"))
             }),
             takes_files: Arc::new(|_, packet| packet.starts_with(r#"["files""#)),
         };

@@ -61,7 +61,7 @@ impl Keeper {
     fn act(&mut self, topic: &Topic, step: &Step) {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         if let Some(position) = step.reset {
             watched.reset_all(room, position, &voice);
             self.metrics.repairs_reset.increment(1);
@@ -215,7 +215,7 @@ impl Keeper {
             return self.upkeep.listed();
         }
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         match signal {
             Signal::Typing { typists } => {
                 let now = tokio::time::Instant::now();
@@ -270,7 +270,7 @@ impl Keeper {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
         if let Some(typist) = watched.typists.stop(user) {
-            let voice = voice(&self.dialects, &self.metrics);
+            let voice = voice(&self.dialects, &self.life, &self.metrics);
             let cause = cause_of(&typist.origin);
             let notice = Notice::TypingStopped { room: room.clone(), user: typist.user };
             watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -317,7 +317,7 @@ impl Keeper {
             | Signal::Left { .. } => return,
         };
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         for notice in notices {
             watched.tell_all(notice, (Cause::Nobody, manner), &voice);
         }
@@ -372,7 +372,7 @@ impl Keeper {
         let manner = Manner::Once(Once::of(&presence.user, presence.version));
         let Some(watched) = self.watched.get_mut(topic) else { return };
         self.upkeep.room_listed(topic, watched.list_told);
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         watched.tell_all(notice, (Cause::User(&presence.user), manner), &voice);
     }
 

@@ -34,7 +34,7 @@ impl Keeper {
         };
         self.upkeep.list_read(users.iter().map(|it| it.user.id.clone()).collect());
         users.retain(|it| it.status != Status::Offline);
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         if let Some(watched) = self.watched.get_mut(&Topic::Room(RoomId::lobby())) {
             let notice = Notice::Listed { users, at: clock::now() };
             watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
@@ -43,7 +43,7 @@ impl Keeper {
 
     /// Tells who is in a room to those of its clients who want to know.
     pub(super) fn tell_room_lists(&mut self, now: Instant) {
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         for topic in self.upkeep.due_lists(now) {
             let Some(watched) = self.watched.get_mut(&topic) else { continue };
             watched.list_told = Some(now);
@@ -63,7 +63,7 @@ impl Keeper {
         };
         let mut spelled = [Spelling::new(notice), Spelling::new(Notice::Raised { room, at })];
         let manners = [manner, Manner::Always];
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         let concerned = [&news.members, &news.agents];
         for ((users, spelling), manner) in concerned.into_iter().zip(&mut spelled).zip(manners) {
             for user in users {
