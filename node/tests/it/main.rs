@@ -34,6 +34,7 @@ mod order;
 mod presence;
 mod put_out;
 mod receipts;
+mod recovery;
 mod redis_down;
 mod refusals;
 mod repair;
