@@ -117,7 +117,7 @@ pub(crate) enum Manner {
     Always,
     /// Not to those whose outbox is more than half full: the first thing that is dropped.
     Droppable,
-    /// Once per connection, however many rooms it comes through.
+    /// Once per connection, however many rooms it comes through, and again after it left a room.
     Once(Once),
     /// Once per connection and name of the event.
     Same(Once),
@@ -207,7 +207,7 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
         Manner::Always => outbox.push(outgoing),
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
-        Manner::Once(once) => outbox.push_once(outgoing, once),
+        Manner::Once(once) => outbox.push_presence(outgoing, once),
         Manner::Same(once) => {
             let once = once.of_event(&outgoing);
             outbox.push_once(outgoing, once)

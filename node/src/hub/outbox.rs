@@ -92,8 +92,10 @@ impl Once {
 enum News {
     /// Unless the connection has been told.
     Once(Once),
+    /// Unless the connection has been told after it left a room for the so-manieth time.
+    SinceLeaving(Once, usize),
     /// In any case; it counts as told.
-    Greeting(Once),
+    Greeting(Once, usize),
 }
 
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
@@ -116,6 +118,8 @@ struct Gauge {
     reviewed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
+    /// How often the connection has left a room.
+    leavings: AtomicUsize,
 }
 
 impl Gauge {
@@ -137,7 +141,15 @@ pub struct Outbox {
 pub struct OutboxReader {
     receiver: mpsc::Receiver<(Outgoing, Option<News>)>,
     gauge: Arc<Gauge>,
-    told: HashMap<u64, u64>,
+    told: HashMap<u64, Told>,
+}
+
+/// The last news about one user that a connection was told.
+#[derive(Debug, Default)]
+struct Told {
+    version: u64,
+    /// How often the connection had left a room before.
+    leavings: usize,
 }
 
 /// A new, empty outbox.
@@ -161,12 +173,30 @@ impl Outbox {
         self.put(outgoing, None)
     }
 
-    /// Adds news about a user, which is dropped where the connection has been told already.
+    /// Adds news that is dropped where the connection has been told already.
     ///
     /// # Errors
     /// As [`Self::push`].
     pub fn push_once(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
         self.put(outgoing, Some(News::Once(once)))
+    }
+
+    /// Adds news about a user, which is dropped where the connection has been told already and has
+    /// left no room since.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_presence(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
+        self.put(outgoing, Some(News::SinceLeaving(once, self.leavings())))
+    }
+
+    /// The connection has left a room: it may forget whom it knew there.
+    pub fn note_leaving(&self) {
+        self.gauge.leavings.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn leavings(&self) -> usize {
+        self.gauge.leavings.load(Ordering::Acquire)
     }
 
     /// Adds news about a user for somebody who has just come in: what was told before it left
@@ -175,7 +205,7 @@ impl Outbox {
     /// # Errors
     /// As [`Self::push`].
     pub fn push_greeting(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
-        self.put(outgoing, Some(News::Greeting(once)))
+        self.put(outgoing, Some(News::Greeting(once, self.leavings())))
     }
 
     fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
@@ -281,21 +311,23 @@ impl OutboxReader {
         }
         match news {
             None => true,
-            Some(News::Once(once)) => self.is_news(once),
-            Some(News::Greeting(once)) => {
-                self.is_news(once);
+            Some(News::Once(once)) => self.is_news(once, 0),
+            Some(News::SinceLeaving(once, leavings)) => self.is_news(once, leavings),
+            Some(News::Greeting(once, leavings)) => {
+                self.is_news(once, leavings);
                 true
             }
         }
     }
 
-    fn is_news(&mut self, once: Once) -> bool {
+    fn is_news(&mut self, once: Once, leavings: usize) -> bool {
         if self.told.len() == REMEMBERED_USERS_MAX && !self.told.contains_key(&once.user) {
             self.told.clear();
         }
         let told = self.told.entry(once.user).or_default();
-        let is_news = *told < once.version;
-        *told = once.version.max(*told);
+        let is_news = told.version < once.version || told.leavings < leavings;
+        told.version = once.version.max(told.version);
+        told.leavings = leavings.max(told.leavings);
         is_news
     }
 }
@@ -335,6 +367,18 @@ mod tests {
             outbox.push_once(event(1), Once { user, version }).unwrap();
         }
         assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_left_a_room_is_told_again() {
+        let (outbox, mut reader) = outbox();
+        let once = Once { user: 1, version: 5 };
+        outbox.push_presence(event(1), once).unwrap();
+        outbox.push_presence(event(1), once).unwrap();
+        outbox.note_leaving();
+        outbox.push_presence(event(1), once).unwrap();
+        outbox.push_presence(event(1), once).unwrap();
+        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
     }
 
     #[tokio::test]

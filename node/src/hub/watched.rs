@@ -121,7 +121,9 @@ impl Watched {
 
     /// Removes a listener.
     pub(crate) fn detach(&mut self, conn: ConnId) {
-        self.members.swap_remove(&conn);
+        if let Some(member) = self.members.swap_remove(&conn) {
+            member.listener.outbox.note_leaving();
+        }
         self.note_emptiness();
     }
 
