@@ -20,7 +20,7 @@ use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
 use crate::domain::time::Timestamp;
 use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
 use crate::hub::outbox::Once;
-use crate::hub::roster::{Present, Roster};
+use crate::hub::roster::Roster;
 use crate::hub::tail::Tail;
 use crate::hub::typists::Typists;
 use crate::hub::{AttachError, Attached, Change, Progress};
@@ -35,7 +35,7 @@ enum Stage {
     /// there, if it is new.
     CatchingUp { pending: Vec<SharedEntry>, is_new: bool },
     /// Hears everything, and is still told who is there.
-    Greeting { rest: Vec<Present> },
+    Greeting { rest: Vec<UserId> },
     /// Hears everything.
     Live,
 }

@@ -1,7 +1,7 @@
 //! Members on their way to hearing everything: from attaching, page by page, to being live.
 
 use crate::domain::event::SharedEntry;
-use crate::domain::id::{ConnId, RoomId};
+use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::topic::Topic;
@@ -66,12 +66,12 @@ impl Watched {
                 if rest.is_empty() {
                     member.stage = Stage::Live;
                 }
-                let progress = self.greet(conn, topic, page, voice);
+                let progress = self.greet(conn, topic, &page, voice);
                 return Next::Answer(progress);
             }
             Stage::CatchingUp { pending, .. } if !pending.is_empty() => std::mem::take(pending),
             Stage::CatchingUp { is_new, .. } if last <= member.after => {
-                let rest: Vec<_> = self.roster.present().filter(|_| *is_new).collect();
+                let rest: Vec<_> = self.roster.present().filter(|_| *is_new).cloned().collect();
                 member.stage = if rest.is_empty() { Stage::Live } else { Stage::Greeting { rest } };
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
@@ -108,16 +108,11 @@ impl Watched {
         tell(&member.listener, &mut spelling, (Cause::Nobody, Manner::Always), voice);
     }
 
-    fn greet(
-        &self,
-        conn: ConnId,
-        topic: &Topic,
-        page: Vec<Present>,
-        voice: &Voice<'_>,
-    ) -> Progress {
+    fn greet(&self, conn: ConnId, topic: &Topic, page: &[UserId], voice: &Voice<'_>) -> Progress {
         let Topic::Room(room) = topic else { return Progress::Live };
         let Some(member) = self.members.get(&conn) else { return Progress::Gone };
-        for Present { user, seen } in page {
+        // As they are now: whoever went since the greeting began has been told of already.
+        for Present { user, seen } in page.iter().filter_map(|id| self.roster.presence(id)) {
             let (id, room) = (user.id.clone(), room.clone());
             let inside = Notice::Inside { room: room.clone(), user: user.clone() };
             let told = (Cause::User(&id), Manner::Always);
