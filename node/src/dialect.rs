@@ -35,6 +35,7 @@ use crate::dialect::check::Fault;
 use crate::dialect::deed::Deed;
 pub use crate::dialect::dialects::Dialects;
 use crate::dialect::envelope::RequestId;
+pub use crate::dialect::forms::Coding;
 use crate::dialect::forms::Forms;
 pub use crate::dialect::links::LinkTo;
 use crate::dialect::occasion::Occasion;
@@ -94,9 +95,15 @@ impl Frame {
     }
 
     /// The bytes that a gateway writes for this event on `namespace`, or under another name of its
-    /// own: made by `write` for the first connection that hears it, and shared by all others.
-    pub fn ready(&self, namespace: &Arc<str>, write: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
-        self.ready.get_or_write(namespace, || write(self))
+    /// own, in one coding: made by `write` for the first connection that hears it, and shared by
+    /// all others.
+    pub fn ready(
+        &self,
+        namespace: &Arc<str>,
+        coding: Coding,
+        write: impl FnOnce(&Self) -> Vec<u8>,
+    ) -> &[u8] {
+        self.ready.get_or_write((namespace, coding), || write(self))
     }
 }
 
@@ -250,7 +257,7 @@ const SPELLED: &str = "only room updates and notifications hold JSON that was no
 impl Dialect {
     /// The file's name without its ending.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 

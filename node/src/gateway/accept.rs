@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -123,6 +124,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 async fn serve_http(wire: Wire, transport: Arc<Transport>, router: Router) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&transport));
+        request.extensions_mut().insert(ConnectInfo(transport.peer));
         answer(router.clone(), request)
     });
     let connection = http1::Builder::new()

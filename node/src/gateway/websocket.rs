@@ -5,6 +5,7 @@
 //! written in one call, and an idle connection holds no buffers.
 
 mod connection;
+mod deflate;
 mod envelopes;
 mod farewell;
 mod frame;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderValue, Method, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -31,7 +33,6 @@ use crate::gateway::config::Heartbeat;
 use crate::gateway::credentials::Shown;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
-use crate::gateway::metrics::NamespaceMetrics;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
 use crate::telemetry::audit::Caller;
@@ -46,16 +47,11 @@ const KEY_CHARS: usize = 24;
 #[derive(Debug)]
 pub(super) struct Served {
     venue: Venue,
-    metrics: NamespaceMetrics,
 }
 
 impl Served {
     fn new(venue: Venue) -> Arc<Self> {
-        let metrics = match &venue {
-            Venue::Namespace(namespace) => NamespaceMetrics::new(namespace),
-            Venue::Path(_) => NamespaceMetrics::new(NO_NAMESPACE),
-        };
-        Arc::new(Self { venue, metrics })
+        Arc::new(Self { venue })
     }
 }
 
@@ -67,9 +63,6 @@ pub(super) enum Speech {
     /// Envelopes of the dialect that is spoken here.
     Envelopes(Arc<Served>),
 }
-
-/// Stands in metrics for the namespace of a connection that carries envelopes.
-const NO_NAMESPACE: &str = "none";
 
 /// What the connections of this lane share.
 pub(super) struct Lane {
@@ -127,15 +120,19 @@ impl Lane {
         let Some(accept) = accept_key(&request) else {
             return StatusCode::BAD_REQUEST.into_response();
         };
+        let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
+        let may_deflate = offers.filter_map(|it| it.to_str().ok()).any(deflate::is_offered);
         let upgrade = hyper::upgrade::on(&mut request);
-        let serve = serve(Arc::clone(self), visitor, upgrade);
+        let serve = serve(Arc::clone(self), visitor, may_deflate, upgrade);
         self.inside.lifecycle.spawn("websocket", serve);
         let headers = [
             (CONNECTION, HeaderValue::from_static("Upgrade")),
             (UPGRADE, HeaderValue::from_static("websocket")),
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
-        (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+        let agreed = (SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::AGREED));
+        let agreed = AppendHeaders(may_deflate.then_some(agreed));
+        (StatusCode::SWITCHING_PROTOCOLS, headers, agreed, Body::empty()).into_response()
     }
 }
 
@@ -148,11 +145,11 @@ fn accept_key(request: &Request) -> Option<HeaderValue> {
     HeaderValue::try_from(derive_accept_key(key)).ok()
 }
 
-async fn serve(lane: Arc<Lane>, visitor: Visitor, upgrade: OnUpgrade) {
+async fn serve(lane: Arc<Lane>, visitor: Visitor, may_deflate: bool, upgrade: OnUpgrade) {
     match upgrade.await.map(Upgraded::downcast::<TokioIo<Wire>>) {
         Ok(Ok(parts)) => {
             let socket = parts.io.into_inner().into_socket();
-            Connection::upgraded(lane, visitor, socket).run(parts.read_buf).await;
+            Connection::upgraded(lane, visitor, may_deflate, socket).run(parts.read_buf).await;
         }
         Ok(Err(_not_from_our_accept_loop)) => {}
         Err(error) => debug!(%error, "a connection was gone before it was a websocket"),

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod openapi;
 
+mod audit;
 mod feed;
 mod key;
 mod members;
@@ -16,7 +17,9 @@ mod problem;
 mod rooms;
 mod serve;
 mod shape;
+mod tokens;
 mod users;
+mod written;
 
 use std::future::ready;
 use std::sync::{Arc, OnceLock};
@@ -32,6 +35,7 @@ use crate::http::api::operation::Operation;
 pub(super) use crate::http::api::problem::status_of;
 use crate::http::api::serve::{Gate, serve};
 use crate::store::Store;
+use crate::telemetry::audit::Audit;
 
 /// What operations work with.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub struct Parts {
     pub chat: Chat,
     /// For the cluster's figures and for repeated requests.
     pub store: Store,
+    /// Told of what the application changes and is refused.
+    pub audit: Audit,
 }
 
 /// Filled when the node has started: the internal port is open before that.
@@ -52,7 +58,9 @@ fn operations() -> Vec<Operation> {
         members::operations(),
         messages::operations(),
         users::operations(),
+        tokens::operations(),
         feed::operations(),
+        audit::operations(),
     ]
     .into_iter()
     .flatten()

@@ -18,6 +18,8 @@ use crate::dialect::Frame;
 use crate::domain::close::CloseReason;
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::time::Timestamp;
+use crate::hub::metrics;
+use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
 pub const OUTBOX_FRAMES_MAX: usize = 256;
@@ -87,15 +89,15 @@ impl Once {
     }
 }
 
-/// How news about a user is told.
+/// What is to be done when something is taken.
 #[derive(Debug, Clone, Copy)]
 enum News {
     /// Unless the connection has been told.
     Once(Once),
-    /// Unless the connection has been told after it left a room for the so-manieth time.
-    SinceLeaving(Once, usize),
-    /// In any case; it counts as told.
-    Greeting(Once, usize),
+    /// Unless the connection has been told since it joined or left a room for the so-manieth time.
+    SinceMove(Once, usize),
+    /// It was stored at this time: how long that is ago is counted.
+    Timed(Timestamp),
 }
 
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
@@ -118,8 +120,10 @@ struct Gauge {
     reviewed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
-    /// How often the connection has left a room.
-    leavings: AtomicUsize,
+    /// How often the connection has joined or left a room.
+    moves: AtomicUsize,
+    /// What a scrape tells; after an overflow still what is really there.
+    waiting: Waiting,
 }
 
 impl Gauge {
@@ -148,8 +152,8 @@ pub struct OutboxReader {
 #[derive(Debug, Default)]
 struct Told {
     version: u64,
-    /// How often the connection had left a room before.
-    leavings: usize,
+    /// How often the connection had joined or left a room before.
+    moves: usize,
 }
 
 /// A new, empty outbox.
@@ -173,6 +177,15 @@ impl Outbox {
         self.put(outgoing, None)
     }
 
+    /// Adds an entry that was stored `at` this time; how long it waited since then is counted when
+    /// it is taken to be written.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_timed(&self, outgoing: Outgoing, at: Timestamp) -> Result<(), Overflow> {
+        self.put(outgoing, Some(News::Timed(at)))
+    }
+
     /// Adds news that is dropped where the connection has been told already.
     ///
     /// # Errors
@@ -182,30 +195,19 @@ impl Outbox {
     }
 
     /// Adds news about a user, which is dropped where the connection has been told already and has
-    /// left no room since.
+    /// neither joined nor left a room since.
     ///
     /// # Errors
     /// As [`Self::push`].
     pub fn push_presence(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
-        self.put(outgoing, Some(News::SinceLeaving(once, self.leavings())))
+        let moves = self.gauge.moves.load(Ordering::Acquire);
+        self.put(outgoing, Some(News::SinceMove(once, moves)))
     }
 
-    /// The connection has left a room: it may forget whom it knew there.
-    pub fn note_leaving(&self) {
-        self.gauge.leavings.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn leavings(&self) -> usize {
-        self.gauge.leavings.load(Ordering::Acquire)
-    }
-
-    /// Adds news about a user for somebody who has just come in: what was told before it left
-    /// last time may be forgotten.
-    ///
-    /// # Errors
-    /// As [`Self::push`].
-    pub fn push_greeting(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
-        self.put(outgoing, Some(News::Greeting(once, self.leavings())))
+    /// The connection has joined or left a room: whoever joins wants to know who is there, and
+    /// whoever leaves may forget it.
+    pub fn note_move(&self) {
+        self.gauge.moves.fetch_add(1, Ordering::AcqRel);
     }
 
     fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
@@ -216,7 +218,11 @@ impl Outbox {
         }
         self.gauge.frames.fetch_add(1, Ordering::AcqRel);
         match self.sender.try_send((outgoing, news)) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Ok(()) => {
+                self.gauge.waiting.add(bytes);
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
         }
     }
@@ -304,7 +310,9 @@ impl OutboxReader {
     }
 
     fn takes(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
-        self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
+        let bytes = outgoing.bytes();
+        self.gauge.waiting.remove(bytes);
+        self.gauge.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
         if self.gauge.is_half_empty() {
             self.gauge.half_empty.notify_one();
@@ -312,22 +320,22 @@ impl OutboxReader {
         match news {
             None => true,
             Some(News::Once(once)) => self.is_news(once, 0),
-            Some(News::SinceLeaving(once, leavings)) => self.is_news(once, leavings),
-            Some(News::Greeting(once, leavings)) => {
-                self.is_news(once, leavings);
+            Some(News::SinceMove(once, moves)) => self.is_news(once, moves),
+            Some(News::Timed(at)) => {
+                metrics::written(at);
                 true
             }
         }
     }
 
-    fn is_news(&mut self, once: Once, leavings: usize) -> bool {
+    fn is_news(&mut self, once: Once, moves: usize) -> bool {
         if self.told.len() == REMEMBERED_USERS_MAX && !self.told.contains_key(&once.user) {
             self.told.clear();
         }
         let told = self.told.entry(once.user).or_default();
-        let is_news = told.version < once.version || told.leavings < leavings;
+        let is_news = told.version < once.version || told.moves < moves;
         told.version = once.version.max(told.version);
-        told.leavings = leavings.max(told.leavings);
+        told.moves = moves.max(told.moves);
         is_news
     }
 }
@@ -370,24 +378,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_left_a_room_is_told_again() {
+    async fn whoever_has_joined_or_left_a_room_is_told_again() {
         let (outbox, mut reader) = outbox();
         let once = Once { user: 1, version: 5 };
         outbox.push_presence(event(1), once).unwrap();
         outbox.push_presence(event(1), once).unwrap();
-        outbox.note_leaving();
+        outbox.note_move();
         outbox.push_presence(event(1), once).unwrap();
         outbox.push_presence(event(1), once).unwrap();
-        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_greeting_is_told_again_and_counts_as_told() {
-        let (outbox, mut reader) = outbox();
-        let once = Once { user: 1, version: 5 };
-        outbox.push_once(event(1), once).unwrap();
-        outbox.push_greeting(event(1), once).unwrap();
-        outbox.push_once(event(1), once).unwrap();
         assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
     }
 

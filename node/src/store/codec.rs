@@ -184,7 +184,7 @@ mod tests {
 
     fn origin() -> Origin {
         let node = NodeLife { index: 3, incarnation: 1_700_000_000_000 };
-        Origin { node, conn: ConnId(9), request: Some("r-1".to_owned()) }
+        Origin { node, conn: ConnId(9), request: Some("r-1".to_owned()), trace: None }
     }
 
     fn record(version: u8, body: &[u8]) -> Vec<u8> {

@@ -110,15 +110,18 @@ pub struct Record {
     /// Who is at the other end.
     #[serde(flatten)]
     pub caller: Option<Arc<Caller>>,
-    /// Who did it, as far as it is known: a user, or the name of the application's key.
+    /// Who did it, as far as it is known; of an application's request, whom it concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
     /// Where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomId>,
-    /// What was asked: a client's event, or an application's call and whom it concerned.
+    /// What was asked: a client's event, or an application's operation and what else it named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Box<str>>,
+    /// The name of the key with which the application asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
 }
 
 impl Record {
@@ -126,7 +129,7 @@ impl Record {
     #[must_use]
     pub fn of(what: What, outcome: impl Into<Cow<'static, str>>) -> Self {
         let outcome = outcome.into();
-        Self { what, outcome, caller: None, user: None, room: None, asked: None }
+        Self { what, outcome, caller: None, user: None, room: None, asked: None, key: None }
     }
 }
 
@@ -164,6 +167,7 @@ impl Audit {
             user.id = record.user.as_ref().map(UserId::as_str),
             room.id = record.room.as_ref().map(RoomId::as_str),
             asked = record.asked.as_deref(),
+            key = record.key.as_deref(),
             address = caller.map(|it| it.address.to_string()),
             agent = caller.and_then(|it| it.agent.as_deref()),
             origin = caller.and_then(|it| it.origin.as_deref()),

@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod deflate;
 mod endings;
 mod envelopes;
 mod figures;

@@ -78,3 +78,12 @@ async fn a_default_client_reconnects_when_its_node_leaves() {
         assert_eq!((leaving.gateway.open_count(), staying.gateway.open_count()), (0, 1));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_messages_are_deflated_both_ways() {
+    let server = Server::echo().await;
+    let url = format!("http://{}", server.address);
+    let mut script = Script::run("deflate.mjs", &[&url]);
+    script.says("permessage-deflate true").await;
+    script.says("true").await;
+}

@@ -186,7 +186,7 @@ impl Described<'_> {
 
     fn at(&self, message: &str) -> String {
         let path = self.path.replace("{room}", "room-1").replace("{user}", "ann");
-        path.replace("{message}", message)
+        path.replace("{message}", message).replace("{token}", "t-1")
     }
 
     async fn check(&self, api: &Api, message: &str) {
@@ -202,7 +202,7 @@ impl Described<'_> {
         }
         for name in ["%00", "a%20b", "a%7D%7Bb", "*", "%0D%0AFLUSHALL", &"x".repeat(129), "%FF"] {
             let path = self.path.replace("{room}", name).replace("{user}", name);
-            let path = path.replace("{message}", name);
+            let path = path.replace("{message}", name).replace("{token}", name);
             self.send(api, &path, good.clone()).await;
         }
         if let Some(schema) = self.body() {

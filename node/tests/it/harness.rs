@@ -1,7 +1,6 @@
 //! What the scenarios are made of: processes, a proxy that misbehaves on purpose, wire clients.
 
 pub(crate) mod api;
-pub(crate) mod application;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dial;

@@ -6,7 +6,6 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::application::Application;
 use crate::harness::client::{Client, numbered};
 use crate::harness::cluster::{Cluster, Plan};
 use crate::harness::dial::Dial;
@@ -46,8 +45,8 @@ async fn check_refused(cluster: &Cluster, token: &Value) {
 
 #[tokio::test]
 async fn a_revoked_user_is_put_out_of_every_node_within_a_second_under_load() {
-    let cluster = Plan::nodes(2).unlimited().start().await;
-    let application = Application::beside(&cluster).await;
+    let cluster = Plan::nodes(2).unlimited().with_api().open().start().await;
+    let application = cluster.api(0);
     let token = issued(5, "t-1");
     let mut others = Vec::new();
     for n in 0..20 {
@@ -97,8 +96,8 @@ async fn a_revoked_user_is_put_out_of_every_node_within_a_second_under_load() {
 
 #[tokio::test]
 async fn a_revoked_token_takes_its_own_connections_alone() {
-    let cluster = Cluster::of_two().await;
-    let application = Application::beside(&cluster).await;
+    let cluster = Plan::nodes(2).with_api().open().start().await;
+    let application = cluster.api(0);
     let (lost, kept) = (issued(5, "lost"), issued(5, "kept"));
     let ended = joined(cluster.dial(0), &lost).await;
     let mut other = joined(cluster.dial(1), &kept).await;
@@ -120,8 +119,8 @@ async fn a_revoked_token_takes_its_own_connections_alone() {
 
 #[tokio::test]
 async fn a_node_that_missed_a_revocation_learns_of_it() {
-    let mut cluster = Plan::nodes(2).proxied().start().await;
-    let application = Application::beside(&cluster).await;
+    let mut cluster = Plan::nodes(2).proxied().with_api().open().start().await;
+    let application = cluster.api(0);
     let token = issued(5, "t-1");
     let client = joined(cluster.dial(1), &token).await;
     cluster.proxy(1).spoil(|_| Fate::Drop);

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::application::Application;
 use crate::harness::cluster::{Cluster, Plan};
 use crate::harness::token::{in_seconds, sign, token};
 use crate::harness::{SOON, until};
@@ -80,8 +79,8 @@ async fn a_wrong_request_gets_an_answer_and_stores_nothing() {
 
 #[tokio::test]
 async fn a_revoked_token_opens_no_older_way_either() {
-    let cluster = Plan::nodes(1).start().await;
-    let application = Application::beside(&cluster).await;
+    let cluster = Plan::nodes(1).with_api().open().start().await;
+    let application = cluster.api(0);
     let claims = json!({ "sub": "ann", "jti": "t-1", "exp": in_seconds(600) });
     let (ann, path) = (sign(&claims), "/api/tickets/7/chat");
     let (status, _) = ask(&cluster, ("GET", path), Some(&ann), String::new()).await;

@@ -119,12 +119,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection that has just been upgraded. Boxed: it is moved through several futures, each of
-    /// which would keep room for it.
+    /// A connection that has just been upgraded, with deflated messages or without. Boxed: it is
+    /// moved through several futures, each of which would keep room for it.
     #[must_use]
     pub(super) fn upgraded(
         lane: Arc<Lane>,
         visitor: Visitor,
+        may_deflate: bool,
         (socket, killed): (Socket, Killed),
     ) -> Box<Self> {
         let turn = drain::turn(lane.inside.leaving.clone(), lane.inside.next_conn());
@@ -138,9 +139,9 @@ impl Connection {
         Box::new(Self {
             socket,
             spaces: Vec::new(),
-            output: Output::default(),
+            output: Output::new(may_deflate),
             visitor,
-            decoder: Decoder::new(lane.inside.uploads.packet_bytes_max(false)),
+            decoder: Decoder::new(lane.inside.uploads.packet_bytes_max(false), may_deflate),
             held: None,
             is_known: false,
             connects: 0,
@@ -256,6 +257,7 @@ impl Connection {
                     Speech::Packets => {} // to none of ours
                     Speech::Envelopes(_) => self.heart.pong(),
                 },
+                Some(Heard::Part) => self.make_room()?,
                 Some(Heard::Dropped(start)) => self.turn_away(&start)?,
                 Some(Heard::Close(code)) => return Err(End::Closed(code)),
                 None => return self.make_room(),

@@ -5,6 +5,8 @@
 
 use std::mem;
 
+use crate::gateway::websocket::deflate::Inflater;
+
 /// Longest payload of a frame that controls the connection.
 const CONTROL_BYTES_MAX: usize = 125;
 
@@ -14,7 +16,14 @@ const HEADER_BYTES_MAX: usize = 14;
 /// What is kept of a message that is not: enough to answer it.
 const DROPPED_START_BYTES: usize = 1024;
 
+/// Deflated bytes that are read at once: a message grows by a megabyte at most (deflate makes 1,032
+/// bytes of one) before it is judged again.
+const DEFLATED_PART_BYTES: usize = 1024;
+
 const FINAL: u8 = 0x80;
+/// In the first frame of a message: it is deflated.
+const DEFLATED: u8 = 0x40;
+const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -66,11 +75,13 @@ impl CloseCode {
     }
 }
 
-/// Something whole that a client sent.
+/// Something that a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// A text message.
     Text(String),
+    /// Nothing whole: a message has grown, and more of it is to be read.
+    Part,
     /// The start of a message whose rest was not kept.
     Dropped(Vec<u8>),
     /// To be answered by a pong with the same bytes.
@@ -103,12 +114,16 @@ pub(super) struct Decoder {
     is_dropped: bool,
     control: Vec<u8>,
     message_max: usize,
+    /// The message under way is deflated.
+    inflater: Option<Inflater>,
+    may_deflate: bool,
 }
 
 impl Decoder {
-    /// A decoder for messages of at most `message_max` bytes.
+    /// A decoder for messages of at most `message_max` bytes, which may be deflated (and then have no
+    /// more inflated either) if that was agreed on.
     #[must_use]
-    pub(super) fn new(message_max: usize) -> Self {
+    pub(super) fn new(message_max: usize, may_deflate: bool) -> Self {
         Self {
             header: [0; HEADER_BYTES_MAX],
             header_len: 0,
@@ -117,6 +132,8 @@ impl Decoder {
             is_dropped: false,
             control: Vec::new(),
             message_max,
+            inflater: None,
+            may_deflate,
         }
     }
 
@@ -137,12 +154,13 @@ impl Decoder {
         if let Some(message) = &mut self.message {
             message.truncate(DROPPED_START_BYTES);
             message.shrink_to_fit();
+            self.inflater = None;
             self.is_dropped = true;
         }
     }
 
-    /// Takes from `input` up to the end of the next whole message. `None`: all was taken, and
-    /// more has to come.
+    /// Takes from `input` up to the end of the next whole message, or part of a deflated one.
+    /// `None`: all was taken, and more has to come.
     ///
     /// # Errors
     /// The code with which the connection has to be closed; the decoder is of no use afterwards.
@@ -153,24 +171,39 @@ impl Decoder {
                 self.frame = Some(frame);
                 continue;
             };
-            let (now, later) = input.split_at(input.len().min(frame.len - frame.seen));
+            let part_max = self.inflater.as_ref().map_or(usize::MAX, |_| DEFLATED_PART_BYTES);
+            let part = input.len().min(frame.len - frame.seen).min(part_max);
+            let (now, later) = input.split_at(part);
             *input = later;
-            let target = match frame.opcode {
-                CLOSE | PING | PONG => &mut self.control,
-                _ => self.message.get_or_insert_default(),
-            };
-            if !self.is_dropped || CLOSE <= frame.opcode {
-                unmask(target, now, frame.mask, frame.seen);
-            }
+            self.keep(now, &frame)?;
             frame.seen += now.len();
             if frame.seen < frame.len {
                 self.frame = Some(frame);
-                return Ok(None);
+                return Ok((!input.is_empty()).then_some(Heard::Part));
             }
             if let Some(heard) = self.finish(&frame)? {
                 return Ok(Some(heard));
             }
         }
+    }
+
+    /// Keeps the next bytes of a frame.
+    fn keep(&mut self, masked: &[u8], frame: &Open) -> Result<(), CloseCode> {
+        if matches!(frame.opcode, CLOSE | PING | PONG) {
+            unmask(&mut self.control, masked, frame.mask, frame.seen);
+            return Ok(());
+        }
+        let message = self.message.get_or_insert_default();
+        match &mut self.inflater {
+            _ if self.is_dropped => {}
+            Some(inflater) => {
+                let mut deflated = Vec::new();
+                unmask(&mut deflated, masked, frame.mask, frame.seen);
+                inflater.inflate(message, &deflated, self.message_max)?;
+            }
+            None => unmask(message, masked, frame.mask, frame.seen),
+        }
+        Ok(())
     }
 
     /// The next frame, once its header is whole and judged: before any of its payload is kept.
@@ -200,11 +233,17 @@ impl Decoder {
         };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let mask = header[..header_len].last_chunk().copied().ok_or(CloseCode::Protocol)?;
-        let frame = Open { opcode: first & 0x0f, is_final: first & FINAL != 0, mask, len, seen: 0 };
-        if second & MASKED == 0 || first & 0x70 != 0 {
+        let (opcode, is_final) = (first & 0x0f, first & FINAL != 0);
+        let is_data = matches!(opcode, TEXT | BINARY);
+        let is_deflated = first & RESERVED == DEFLATED && is_data && self.may_deflate;
+        if second & MASKED == 0 || (first & RESERVED != 0 && !is_deflated) {
             return Err(CloseCode::Protocol); // unmasked, or an extension that was not agreed on
         }
+        let frame = Open { opcode, is_final, mask, len, seen: 0 };
         self.judge(&frame)?;
+        if is_deflated {
+            self.inflater = Some(Inflater::new());
+        }
         Ok(Some(frame))
     }
 
@@ -238,7 +277,10 @@ impl Decoder {
                 Ok(Some(Heard::Dropped(self.message.take().unwrap_or_default())))
             }
             _ => {
-                let message = self.message.take().unwrap_or_default();
+                let mut message = self.message.take().unwrap_or_default();
+                if let Some(inflater) = self.inflater.take() {
+                    inflater.finish(&mut message, self.message_max)?;
+                }
                 let Ok(text) = String::from_utf8(message) else { return Err(CloseCode::NotUtf8) };
                 Ok(Some(Heard::Text(text)))
             }
@@ -275,6 +317,11 @@ pub(super) fn write_text(target: &mut Vec<u8>, text: &str) {
     write(target, TEXT, text.as_bytes());
 }
 
+/// Appends a whole text message that was deflated.
+pub(super) fn write_deflated(target: &mut Vec<u8>, deflated: &[u8]) {
+    write(target, DEFLATED | TEXT, deflated);
+}
+
 /// Appends a ping.
 pub(super) fn write_ping(target: &mut Vec<u8>) {
     write(target, PING, &[]);
@@ -296,9 +343,9 @@ pub(super) fn write_closed(target: &mut Vec<u8>, code: Option<u16>) {
     write(target, CLOSE, code.as_ref().map_or(&[], |it| it.as_slice()));
 }
 
-fn write(target: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+fn write(target: &mut Vec<u8>, first: u8, payload: &[u8]) {
     target.reserve(payload.len() + 10);
-    target.push(FINAL | opcode);
+    target.push(FINAL | first);
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
         (Ok(len @ ..126), _) => target.push(len),
         (_, Ok(len)) => {

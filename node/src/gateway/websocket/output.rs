@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-use crate::dialect::Venue;
+use crate::dialect::{Coding, Venue};
+use crate::gateway::websocket::deflate::{self, DEFLATE_BYTES_MIN};
 use crate::gateway::websocket::frame::{self, CloseCode};
 use crate::gateway::{envelope, packet};
 use crate::hub::outbox::Outgoing;
@@ -27,9 +28,22 @@ pub(super) struct Output {
     bytes: Vec<u8>,
     written: usize,
     replies: usize,
+    /// The client can read deflated messages.
+    may_deflate: bool,
 }
 
 impl Output {
+    /// Nothing waits yet; long messages are deflated if that was agreed on.
+    #[must_use]
+    pub(super) fn new(may_deflate: bool) -> Self {
+        Self { may_deflate, ..Self::default() }
+    }
+
+    /// How to write a text of about so many bytes.
+    fn coding(&self, bytes: usize) -> Coding {
+        if self.may_deflate && DEFLATE_BYTES_MIN < bytes { Coding::Deflated } else { Coding::Plain }
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {
@@ -56,16 +70,20 @@ impl Output {
         match (outgoing, venue) {
             // A dialect is spoken on namespaces or in envelopes, so the two never share a frame.
             (Outgoing::Event(event), Venue::Namespace(namespace)) => {
-                let ready = event.ready(namespace, |it| framed(&packet::event(namespace, it)));
+                let coding = self.coding(event.payload.get().len());
+                let ready = event
+                    .ready(namespace, coding, |it| framed(&packet::event(namespace, it), coding));
                 self.bytes.extend_from_slice(ready);
             }
             (Outgoing::Event(event), Venue::Path(_)) => {
-                let ready = event.ready(&envelope::FORM, |it| framed(&envelope::event(it)));
+                let coding = self.coding(event.payload.get().len());
+                let ready =
+                    event.ready(&envelope::FORM, coding, |it| framed(&envelope::event(it), coding));
                 self.bytes.extend_from_slice(ready);
             }
             (Outgoing::Ack { id, payload }, Venue::Namespace(namespace)) => {
                 let text = packet::ack(namespace, *id, payload.get());
-                frame::write_text(&mut self.bytes, &text);
+                self.bytes.extend_from_slice(&framed(&text, self.coding(text.len())));
             }
             (Outgoing::Ack { .. }, Venue::Path(_)) => {} // nothing there asks for one
         }
@@ -117,14 +135,21 @@ impl Output {
             outbound_bytes.increment(written as u64);
             self.written += written;
         }
-        *self = Self::default();
+        *self = Self::new(self.may_deflate);
         Poll::Ready(Ok(()))
     }
 }
 
-/// A whole text message.
-fn framed(text: &str) -> Vec<u8> {
+/// A whole text message, deflated if it is asked for and makes it smaller.
+fn framed(text: &str, coding: Coding) -> Vec<u8> {
+    let deflated = match coding {
+        Coding::Plain => None,
+        Coding::Deflated => deflate::shrink(text.as_bytes()),
+    };
     let mut bytes = Vec::new();
-    frame::write_text(&mut bytes, text);
+    match deflated {
+        Some(deflated) => frame::write_deflated(&mut bytes, &deflated),
+        None => frame::write_text(&mut bytes, text),
+    }
     bytes
 }

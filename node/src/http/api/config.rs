@@ -12,19 +12,21 @@ pub const SECRET_BYTES_MIN: usize = 32;
 /// What a key lets its bearer do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Read whatever there is.
+    /// Read whatever there is but the audit.
     Read,
     /// Make and change rooms, and who belongs to them.
     Rooms,
     /// Write, change and take away messages, and move read marks.
     Messages,
-    /// Tell users things, bar them and put them out.
+    /// Tell users things, bar them, put them out and take back their tokens.
     Users,
+    /// Read the audit, with the addresses of people.
+    Audit,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Rooms, Self::Messages, Self::Users];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Rooms, Self::Messages, Self::Users, Self::Audit];
 
     /// As configuration and the document write it.
     #[must_use]
@@ -34,6 +36,7 @@ impl Scope {
             Self::Rooms => "rooms",
             Self::Messages => "messages",
             Self::Users => "users",
+            Self::Audit => "audit",
         }
     }
 
@@ -108,8 +111,8 @@ impl Config {
             Err(number) => {
                 return vec![format!(
                     "api.keys: key {number} has to be name:scopes:secret, the scopes * or some of \
-                     read, rooms, messages and users between +, the secret at least \
-                     {SECRET_BYTES_MIN} bytes without a comma"
+                     read, rooms, messages, users and audit between +, the secret at \
+                     least {SECRET_BYTES_MIN} bytes without a comma"
                 )];
             }
         };

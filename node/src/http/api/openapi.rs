@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::domain::id::{ID_BYTES_MAX, TOKEN_ID_BYTES_MAX};
 use crate::http::api::config::Scope;
 use crate::http::api::once::KEY_BYTES_MAX;
 use crate::http::api::operation::{Operation, Shapes};
@@ -107,7 +108,8 @@ fn in_path(path: &str) -> Vec<Value> {
     let parameter = |(name, _): (&str, &str)| {
         let id = match name {
             "message" => json!({ "type": "string", "format": "uuid" }),
-            _ => json!({ "type": "string", "minLength": 1, "maxLength": 128,
+            name => json!({ "type": "string", "minLength": 1,
+                "maxLength": if name == "token" { TOKEN_ID_BYTES_MAX } else { ID_BYTES_MAX },
                 "pattern": "^[A-Za-z0-9._:@|~+=/!-]+$" }),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": id })

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
+use crate::domain::id::{ClientMessageId, MessageId, RoomId, TokenId, UserId};
 use crate::http::api::Parts;
 use crate::http::api::config::Scope;
 use crate::http::api::problem::Problem;
@@ -53,6 +53,11 @@ impl<Q, B> Call<Q, B> {
     /// The user of the path.
     pub(super) fn user(&self) -> Result<UserId, Problem> {
         UserId::parse(self.named("user")).map_err(|it| Problem::invalid(format!("user {it}")))
+    }
+
+    /// The token's id of the path.
+    pub(super) fn token(&self) -> Result<TokenId, Problem> {
+        TokenId::parse(self.named("token")).map_err(|it| Problem::invalid(format!("token {it}")))
     }
 
     /// The message of the path.

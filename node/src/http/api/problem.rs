@@ -95,6 +95,11 @@ impl From<Refusal> for Problem {
 }
 
 impl Problem {
+    /// For programs.
+    pub(super) fn code(&self) -> &str {
+        &self.error.code
+    }
+
     /// The body.
     pub(super) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() // texts and numbers always have a form

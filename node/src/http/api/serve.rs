@@ -6,15 +6,15 @@ use axum::body::{Body, to_bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use tracing::info;
+use http::{HeaderMap, StatusCode};
 
 use crate::http::api::PartsLater;
 use crate::http::api::key::Keys;
 use crate::http::api::once::{self, Turn};
 use crate::http::api::operation::{Asked, Operation};
 use crate::http::api::problem::Problem;
+use crate::http::api::written::Unfinished;
 
 /// Bytes of a request's body: the longest text of a message, with room for how JSON spells it.
 pub(super) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -53,24 +53,25 @@ async fn answer(
     request: Request,
 ) -> Result<(StatusCode, String), Problem> {
     let (head, body) = request.into_parts();
-    let bearer = gate.keys.bearer(&head.headers);
-    let bearer = bearer.ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "AUTH_REQUIRED", "Authentication required")
-    })?;
-    if !bearer.may(operation.scope) {
-        let message = format!("the key has not the scope {}", operation.scope.as_str());
-        return Err(Problem::new(StatusCode::FORBIDDEN, "ACCESS_DENIED", message));
-    }
     let parts = gate.parts.get().ok_or_else(|| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "SERVER_ERROR", "the node is starting")
     })?;
+    let named = path.iter().flatten();
+    let mut record = Unfinished::of(&parts.audit, operation.name, &head, named);
+    let key = match gate.admit(operation, &head.headers, &mut record) {
+        Ok(key) => key,
+        Err(problem) => {
+            record.tell(problem.code());
+            return Err(problem);
+        }
+    };
     let path = path.map_err(|_no_text| Problem::invalid("the path cannot be read"))?;
     let body = read(body).await?;
     let query = head.uri.query().unwrap_or_default().to_owned();
     let what: [&[u8]; 4] =
         [operation.name.as_bytes(), head.uri.path().as_bytes(), query.as_bytes(), &body];
     let once = match operation.writes() {
-        true => once::Request::of(&head.headers, bearer.name, &what)?,
+        true => once::Request::of(&head.headers, key, &what)?,
         false => None,
     };
     if let Some(once) = &once
@@ -85,7 +86,11 @@ async fn answer(
         body,
         name: once.as_ref().and_then(once::Request::name),
     };
-    let (status, body) = match (operation.run)(asked).await {
+    let done = (operation.run)(asked).await;
+    if operation.writes() {
+        record.tell(done.as_ref().map_or_else(Problem::code, |_body| "ok"));
+    }
+    let (status, body) = match done {
         Ok(body) => (operation.status, body),
         Err(problem) if once.is_none() => return Err(problem),
         Err(problem) => (problem.status, problem.json()),
@@ -93,10 +98,27 @@ async fn answer(
     if let Some(once) = once {
         once.end(&parts.store, status, &body).await;
     }
-    if operation.writes() {
-        info!(api.key = %bearer.name, api.operation = operation.name, status = status.as_u16(), "the application asked");
-    }
     Ok((status, body))
+}
+
+impl Gate {
+    /// The name of the key that lets the request in.
+    fn admit(
+        &self,
+        operation: &Operation,
+        headers: &HeaderMap,
+        record: &mut Unfinished,
+    ) -> Result<&Arc<str>, Problem> {
+        let bearer = self.keys.bearer(headers).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, "AUTH_REQUIRED", "Authentication required")
+        })?;
+        record.by(bearer.name);
+        if !bearer.may(operation.scope) {
+            let message = format!("the key has not the scope {}", operation.scope.as_str());
+            return Err(Problem::new(StatusCode::FORBIDDEN, "ACCESS_DENIED", message));
+        }
+        Ok(bearer.name)
+    }
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {

@@ -34,6 +34,7 @@ impl Watched {
         let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
         let stage = Stage::CatchingUp { pending, is_new: true };
         let members = self.roster.count_with(&listener.user);
+        listener.outbox.note_move();
         self.members.insert(listener.conn, Member { listener, after, stage });
         Attached {
             position: last,
@@ -119,7 +120,7 @@ impl Watched {
             tell(&member.listener, &mut Spelling::new(inside), told, voice);
             if let Some((version, status)) = seen {
                 let present = Notice::Present { room, user, status };
-                let told = (Cause::User(&id), Manner::Greeting(Once::of(&id, version)));
+                let told = (Cause::User(&id), Manner::Once(Once::of(&id, version)));
                 tell(&member.listener, &mut Spelling::new(present), told, voice);
             }
         }

@@ -59,6 +59,27 @@ impl Api {
         answer
     }
 
+    /// All audit records, oldest first, read page by page.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let (mut path, mut found) = ("/v1/audit?limit=7".to_owned(), Vec::new());
+        loop {
+            let page = self.ok("GET", &path, Value::Null).await;
+            found.extend(page["records"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["nextCursor"].as_str() else { break };
+            path = format!("/v1/audit?limit=7&cursor={cursor}");
+        }
+        found.reverse();
+        found
+    }
+
+    pub(crate) async fn revoke_user(&self, user: &str) {
+        self.ok("DELETE", &format!("/v1/users/{user}/tokens"), Value::Null).await;
+    }
+
+    pub(crate) async fn revoke_token(&self, id: &str) {
+        self.ok("DELETE", &format!("/v1/tokens/{id}"), Value::Null).await;
+    }
+
     /// Sends a request that must be answered no: status and code.
     pub(crate) async fn no(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         let text = if body.is_null() { String::new() } else { body.to_string() };

@@ -5,6 +5,7 @@ use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::*;
+use crate::gateway::websocket::deflate;
 
 const MESSAGE_MAX: usize = 100;
 
@@ -24,11 +25,15 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// All that is heard, and how it ended.
-fn heard(mut input: &[u8]) -> (Vec<Heard>, Option<CloseCode>) {
-    let mut decoder = Decoder::new(MESSAGE_MAX);
+fn heard(input: &[u8]) -> (Vec<Heard>, Option<CloseCode>) {
+    heard_by(Decoder::new(MESSAGE_MAX, false), input)
+}
+
+fn heard_by(mut decoder: Decoder, mut input: &[u8]) -> (Vec<Heard>, Option<CloseCode>) {
     let mut all = Vec::new();
     loop {
         match decoder.decode(&mut input) {
+            Ok(Some(Heard::Part)) => {}
             Ok(Some(heard)) => {
                 let is_last = matches!(heard, Heard::Close(_));
                 all.push(heard);
@@ -58,7 +63,7 @@ fn text(text: &str) -> Heard {
 
 #[test]
 fn a_message_that_is_dropped_leaves_its_start_and_the_next_one_whole() {
-    let mut decoder = Decoder::new(10_000);
+    let mut decoder = Decoder::new(10_000, false);
     let first = masked(TEXT, &[b'a'; 3_000]);
     assert_eq!(decoder.decode(&mut first.as_slice()), Ok(None));
     assert_eq!(decoder.pending().len(), 3_000);
@@ -82,6 +87,73 @@ fn messages_are_put_together_with_control_frames_between_their_fragments() {
     check(&fragments, &[Heard::Ping(b"p".to_vec()), Heard::Pong, text("aéb")], None);
     check(&[(0x88, b"")], &[Heard::Close(None)], None);
     check(&[(0x88, b"\x03\xe8bye")], &[Heard::Close(Some(1000))], None);
+}
+
+#[test]
+fn a_deflated_message_comes_in_fragments_with_control_frames_between_them() {
+    let message = "one two three ".repeat(500);
+    let deflated = deflate::shrink(message.as_bytes()).unwrap();
+    let (start, end) = deflated.split_at(deflated.len() / 2);
+    let frames: [(u8, &[u8]); 5] =
+        [(0x41, start), (0x89, b"p"), (0x00, b""), (0x80, end), (0x81, b"plain")];
+    let bytes = frames.map(|(first, payload)| masked(first, payload)).concat();
+    let expected = [Heard::Ping(b"p".to_vec()), text(&message), text("plain")];
+    for piece in [1, 7, bytes.len()] {
+        let mut decoder = Decoder::new(message.len(), true);
+        let mut all = Vec::new();
+        for mut piece in bytes.chunks(piece) {
+            while let Some(heard) = decoder.decode(&mut piece).unwrap() {
+                all.push(heard);
+            }
+        }
+        assert_eq!(all, expected);
+    }
+    let (all, end) = heard_by(Decoder::new(message.len() - 1, true), &bytes);
+    assert_eq!((&all[..], end), (&expected[..1], Some(CloseCode::TooBig)));
+}
+
+#[test]
+fn a_bomb_is_judged_before_it_has_grown() {
+    let bomb = deflate::shrink(&vec![b'a'; 20_000_000]).unwrap();
+    let frame = masked(FINAL | DEFLATED | TEXT, &bomb);
+    let mut input = &frame[..];
+    let mut decoder = Decoder::new(30_000_000, true);
+    let mut before = 0;
+    while decoder.decode(&mut input).unwrap() == Some(Heard::Part) {
+        let grown = decoder.pending().len() - before;
+        assert!(grown <= 1032 * DEFLATED_PART_BYTES + 1032, "{grown} at once");
+        before += grown;
+        if 1_000_000 < before {
+            decoder.drop_message();
+            break;
+        }
+    }
+    let rest = decoder.decode(&mut input);
+    assert_eq!(rest, Ok(Some(Heard::Dropped(vec![b'a'; DROPPED_START_BYTES]))));
+    let next = masked(FINAL | TEXT, b"next");
+    assert_eq!(decoder.decode(&mut next.as_slice()), Ok(Some(text("next"))));
+}
+
+#[test]
+fn only_the_first_frame_of_a_message_says_that_it_is_deflated() {
+    let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let ended = |frames: Frames<'_>| {
+        let bytes = frames.iter().flat_map(|(first, it)| masked(*first, it)).collect::<Vec<u8>>();
+        heard_by(Decoder::new(MESSAGE_MAX, true), &bytes)
+    };
+    assert_eq!(ended(&[(0xc1, &hello)]), (vec![text("Hello")], None));
+    let broken: [(Frames<'_>, CloseCode); 7] = [
+        (&[(0x41, &hello[..3]), (0xc0, &hello[3..])], CloseCode::Protocol),
+        (&[(0x01, b"a"), (0xc0, &hello)], CloseCode::Protocol),
+        (&[(0xc9, b"")], CloseCode::Protocol),
+        (&[(0xe1, &hello)], CloseCode::Protocol),
+        (&[(0xc2, &hello)], CloseCode::Unsupported),
+        (&[(0xc1, &hello[..5])], CloseCode::NotUtf8),
+        (&[(0xc1, b"")], CloseCode::NotUtf8),
+    ];
+    for (frames, code) in broken {
+        assert_eq!(ended(frames), (vec![], Some(code)), "{frames:?}");
+    }
 }
 
 #[test]
@@ -190,7 +262,7 @@ proptest! {
         cuts in prop::collection::vec(1_usize..20, 1..10),
     ) {
         let (whole, end) = heard(&bytes);
-        let (mut decoder, mut found, mut broken) = (Decoder::new(MESSAGE_MAX), Vec::new(), None);
+        let (mut decoder, mut found, mut broken) = (Decoder::new(MESSAGE_MAX, false), Vec::new(), None);
         let mut rest = &bytes[..];
         'pieces: for cut in cuts.iter().cycle() {
             let (mut piece, later) = rest.split_at(rest.len().min(*cut));
@@ -226,7 +298,7 @@ proptest! {
         let (all, code) = heard(&bytes);
         let texts = all.into_iter().filter_map(|it| match it {
             Heard::Text(text) => Some(text),
-            Heard::Dropped(_) | Heard::Ping(_) | Heard::Pong | Heard::Close(_) => None,
+            Heard::Part | Heard::Dropped(_) | Heard::Ping(_) | Heard::Pong | Heard::Close(_) => None,
         });
         let (theirs, is_whole) = texts_of_tungstenite(&bytes);
         let texts: Vec<String> = texts.collect();
