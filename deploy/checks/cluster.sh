@@ -75,5 +75,6 @@ replace_node() {
 load() {
     local seconds=$1
     shift
-    "$loadtest" run "$@" --secret "$secret" --clients 60 --rooms 6 --rate 60 --seconds "$seconds" --connects-per-second 60
+    # An odd number of rooms: each has clients at every one of an even number of addresses.
+    "$loadtest" run "$@" --secret "$secret" --clients 60 --rooms 5 --rate 60 --seconds "$seconds" --connects-per-second 60
 }
