@@ -12,6 +12,7 @@ mod frame;
 mod heart;
 mod output;
 mod space;
+mod writing;
 
 use std::sync::Arc;
 
