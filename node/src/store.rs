@@ -12,6 +12,7 @@ mod bars;
 mod beat;
 mod client;
 mod codec;
+mod confirm;
 mod connect;
 mod feed;
 mod interest;

@@ -28,6 +28,20 @@ pub struct Config {
     /// section `auth`.
     #[serde(skip)]
     pub revoked_for: Duration,
+    /// When a send is acknowledged; set from the setting `durability`.
+    #[serde(skip)]
+    pub durability: Durability,
+}
+
+/// When a send is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// As soon as Redis has it. A Redis that dies at that moment may take it along.
+    #[default]
+    Fast,
+    /// As soon as a second Redis or the disk has it.
+    Durable,
 }
 
 /// How much of each room's log is kept. Whatever bound is met first counts.
@@ -50,6 +64,7 @@ impl Default for Config {
             prefix: "parlance".to_owned(),
             history: History::default(),
             revoked_for: REVOKED_FOR,
+            durability: Durability::default(),
         }
     }
 }

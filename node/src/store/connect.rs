@@ -19,6 +19,7 @@ use crate::domain::id::NodeLife;
 use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Beat, Hearing, NoLife, Reported, UNHEARD_MAX};
 use crate::store::config::Config;
+use crate::store::confirm::Confirmation;
 use crate::store::keys::Keys;
 use crate::store::metrics::Metrics;
 use crate::store::publisher::{BYTES_WAITING_MAX, JOBS_WAITING_MAX, Publisher};
@@ -58,6 +59,7 @@ async fn start(
 ) -> Result<Store, StoreError> {
     let commands = open(|| client::commands(address)).await?;
     check_server(&commands).await?;
+    let confirmation = Confirmation::choose(config.durability, address, &commands).await?;
     let publishing = open(|| client::commands(address)).await?;
     let subscribing = open(|| client::subscriber(address)).await?;
 
@@ -105,6 +107,7 @@ async fn start(
     let publisher = Publisher {
         shard: Arc::clone(&shard),
         client: publishing.clone(),
+        confirmation,
         jobs,
         carried: None,
         stop: stop.clone(),
@@ -193,16 +196,24 @@ async fn check_server(client: &Client) -> Result<(), StoreError> {
     }
 }
 
-async fn info(client: &Client, section: InfoKind) -> Result<String, StoreError> {
+pub(crate) async fn info(client: &Client, section: InfoKind) -> Result<String, StoreError> {
+    let needs = "INFO, which tells a restart or a promotion: allow it with ACL SETUSER … +info";
+    ask(needs, || client.info(Some(section.clone()))).await
+}
+
+/// Asks until Redis answers. `needs` names the command and the permission that cures a refusal.
+pub(crate) async fn ask<T, F>(needs: &str, command: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     loop {
-        let error: Error = match client.info(Some(section.clone())).await {
-            Ok(text) => return Ok(text),
+        let error = match command().await {
+            Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         if error.details().starts_with("NOPERM") {
             return Err(StoreError::refused(format!(
-                "this user of redis may not run INFO, which tells a restart or a promotion: allow \
-                 it with ACL SETUSER … +info ({error})"
+                "this user of redis may not run {needs} ({error})"
             )));
         }
         warn!(%error, "asking redis for its state failed; trying again");
@@ -210,7 +221,7 @@ async fn info(client: &Client, section: InfoKind) -> Result<String, StoreError> 
     }
 }
 
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 
