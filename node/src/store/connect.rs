@@ -71,15 +71,7 @@ async fn start(
     let (retire_sender, retire) = oneshot::channel();
     let (deaf, stop) = (Arc::new(Notify::new()), CancellationToken::new());
     let stops_unless_connected = stop.clone().drop_guard();
-    let shard = Arc::new(Shard {
-        client: commands,
-        keys: Keys::new(&config.prefix),
-        life: life.clone(),
-        history: config.history,
-        revoked_for: config.revoked_for,
-        metrics: Metrics::register(),
-        stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
-    });
+    let shard = shard(config, commands, life.clone());
     let mut beat = Beat {
         shard: Arc::clone(&shard),
         name: Uuid::new_v4().to_string(),
@@ -104,6 +96,7 @@ async fn start(
         deaf,
         stop: stop.clone(),
     };
+    lifecycle.spawn("store.subscriber", subscriber.run());
     let publisher = Publisher {
         shard: Arc::clone(&shard),
         client: publishing.clone(),
@@ -112,7 +105,6 @@ async fn start(
         carried: None,
         stop: stop.clone(),
     };
-    lifecycle.spawn("store.subscriber", subscriber.run());
     lifecycle.spawn("store.publisher", publisher.run());
     lifecycle.spawn("store.reaper", reaper::run(Arc::clone(&shard), table.clone(), stop.clone()));
     lifecycle.spawn("store.beat", beat.run(publishing, retire, stop));
@@ -129,6 +121,18 @@ async fn start(
         reported: Arc::new(reported_sender),
         table,
         retire: Arc::new(Mutex::new(Some(retire_sender))),
+    })
+}
+
+fn shard(config: &Config, client: Client, life: watch::Receiver<NodeLife>) -> Arc<Shard> {
+    Arc::new(Shard {
+        client,
+        keys: Keys::new(&config.prefix),
+        life,
+        history: config.history,
+        revoked_for: config.revoked_for,
+        metrics: Metrics::register(),
+        stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
     })
 }
 

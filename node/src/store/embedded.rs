@@ -280,6 +280,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_disk_is_waited_for_where_that_is_asked() {
+        for (durability, fsync) in [(Durability::Fast, "everysec"), (Durability::Durable, "always")]
+        {
+            let folder = TempDir::new().unwrap();
+            let redis = EmbeddedRedis::start(folder.path(), durability).await.unwrap();
+            let setting = ask(&redis, "CONFIG GET appendfsync").await;
+            assert!(setting.contains(fsync), "{setting}");
+            redis.stop().await;
+        }
+    }
+
+    #[tokio::test]
     async fn redis_ends_when_its_node_lets_go_without_a_word() {
         let folder = TempDir::new().unwrap();
         let redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
