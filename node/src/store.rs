@@ -32,6 +32,7 @@ mod revocations;
 mod rooms;
 mod script;
 mod seen;
+mod sentinel;
 mod shard;
 mod stats;
 mod subscriber;

@@ -16,7 +16,8 @@ pub const REVOKED_FOR: Duration = Duration::from_hours(366 * 24);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `redis://`, `rediss://` or `unix://`, with user, password and database where needed.
+    /// `redis://`, `rediss://`, `redis-sentinel://`, `rediss-sentinel://` or `unix://`, with user,
+    /// password and database where needed.
     /// `None`: the node starts a private Redis of its own.
     pub url: Option<Secret<String>>,
     /// First part of every key and channel, so clusters can share one Redis.
@@ -120,7 +121,9 @@ mod tests {
         check("url = 'rediss://localhost'", "");
         check("url = 'unix:///run/redis.sock'", "");
         check("url = 'redis-cluster://a:6379'", "redis.url: a Redis cluster");
-        check("url = 'redis-sentinel://a:1?sentinelServiceName=x'", "redis.url: Sentinel");
+        check("url = 'redis-sentinel://u:p@a:1/2?sentinelServiceName=x&node=b:1'", "");
+        check("url = 'rediss-sentinel://a:1?sentinelServiceName=x&sentinelPassword=y'", "");
+        check("url = 'redis-sentinel://:hunter2@a:1'", "redis.url: names no service");
         check("url = 'http://:hunter2@x'", "redis.url: has to begin with redis://");
         check("url = 'redis://:hunter2@:x'", "redis.url: is no address");
         check("prefix = 'a{b}'", "redis.prefix");

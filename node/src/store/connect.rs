@@ -23,12 +23,16 @@ use crate::store::confirm::Confirmation;
 use crate::store::keys::Keys;
 use crate::store::metrics::Metrics;
 use crate::store::publisher::{BYTES_WAITING_MAX, JOBS_WAITING_MAX, Publisher};
+use crate::store::sentinel::Sentinels;
 use crate::store::shard::Shard;
 use crate::store::subscriber::{Heard, Subscriber};
 use crate::store::{Arrivals, Health, Store, StoreError, client, reaper};
 
 /// Between attempts to reach a Redis that is not there yet.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// How a server begins to say that it does not take what it was shown.
+const REFUSALS: [&str; 3] = ["WRONGPASS", "NOAUTH", "NOPERM"];
 
 /// Oldest release of Redis whose scripts have flags.
 const VERSION_MIN: (u64, u64) = (7, 0);
@@ -86,6 +90,10 @@ async fn start(
     };
     first_life(&mut beat).await?;
 
+    if let Some(sentinels) = Sentinels::of(address).map_err(|it| refuses(&it))? {
+        let clients = [shard.client.clone(), publishing.clone()];
+        lifecycle.spawn("store.sentinels", sentinels.run(clients, Arc::clone(&deaf), stop.clone()));
+    }
     let health = watch_health(lifecycle, heard, stop.clone());
     let subscriber = Subscriber {
         shard: Arc::clone(&shard),
@@ -152,9 +160,13 @@ async fn open(build: impl Fn() -> Result<Client, Error>) -> Result<Client, Store
     loop {
         let client = build().map_err(|error| StoreError::refused(error.to_string()))?;
         let Err(error) = client.init().await else { return Ok(client) };
+        // Behind sentinels every failure is of one kind.
+        if REFUSALS.iter().any(|it| error.details().starts_with(it)) {
+            return Err(refuses(&error));
+        }
         match error.kind() {
             ErrorKind::Auth | ErrorKind::Config | ErrorKind::Url | ErrorKind::InvalidArgument => {
-                return Err(StoreError::refused(format!("redis refuses this node: {error}")));
+                return Err(refuses(&error));
             }
             ErrorKind::IO
             | ErrorKind::Routing
@@ -174,6 +186,10 @@ async fn open(build: impl Fn() -> Result<Client, Error>) -> Result<Client, Store
             }
         }
     }
+}
+
+fn refuses(error: &Error) -> StoreError {
+    StoreError::refused(format!("redis refuses this node: {error}"))
 }
 
 /// Refuses a Redis on which promises would not hold.
