@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -19,7 +19,6 @@ const SENDERS: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     acknowledged: Mutex<BTreeMap<String, (Position, Instant)>>,
-    unanswered: AtomicUsize,
     is_over: AtomicBool,
 }
 
@@ -38,10 +37,10 @@ impl Ledger {
                 let send = message(room, &format!("user-{sender}"), Some(&name), &name);
                 match store.append(send).await {
                     Ok(appended) => break appended,
-                    Err(AppendError::Failed(_)) => {
-                        self.unanswered.fetch_add(1, Ordering::Relaxed);
+                    Err(AppendError::Failed(_)) => (), // unknown, and safe to send again
+                    Err(error @ (AppendError::Refused(_) | AppendError::Missing)) => {
+                        panic!("{name}: {error:?}")
                     }
-                    Err(AppendError::Refused(refusal)) => panic!("{refusal:?}"),
                 }
                 assert!(began.elapsed() < 6 * PATIENCE, "{name} is never acknowledged");
             };
@@ -54,11 +53,6 @@ impl Ledger {
 
     pub(crate) fn finish(&self) {
         self.is_over.store(true, Ordering::Relaxed);
-    }
-
-    /// Attempts that came to nothing.
-    pub(crate) fn unanswered(&self) -> usize {
-        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// Waits for so many more acknowledgements, and tells when the first of them came.

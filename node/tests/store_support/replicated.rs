@@ -93,7 +93,13 @@ fn durable(url: String) -> Config {
     Config { durability: Durability::Durable, ..config_of(url) }
 }
 
-/// A port that nothing uses now.
+/// A port that nothing uses now, below those that the kernel gives to outgoing connections.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    loop {
+        let (_, random, ..) = uuid::Uuid::new_v4().as_fields();
+        let port = 20_000 + random % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
