@@ -29,6 +29,7 @@ use crate::dialect::{Dialects, LinkTo};
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
 use crate::http::api::{self, PartsLater};
+use crate::http::body::Bodies;
 use crate::http::tickets::{self, Tickets};
 use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
@@ -37,6 +38,7 @@ use crate::session::{self, Sessions};
 use crate::store::{Health, Store, StoreError, connect};
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{self, TracesError};
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
 const INTERNAL_TRANSPORTS_MAX: usize = 256;
@@ -53,6 +55,9 @@ pub enum StartError {
     /// The metrics' recorder could not be installed.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(#[from] BuildError),
+    /// Traces cannot be sent.
+    #[error("traces: {0}")]
+    Traces(#[from] TracesError),
     /// A dialect's file has faults.
     #[error("dialects: {0}")]
     Dialects(#[from] Faults),
@@ -95,6 +100,7 @@ struct Node {
 pub async fn run(config: Config) -> Result<(), StartError> {
     let mut stop = Stop::listen();
     let lifecycle = Lifecycle::default();
+    let traces = traces::start(&config.traces)?;
     tokio::select! {
         biased;
         // Boxed: starting needs much room, and once.
@@ -104,6 +110,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
     lifecycle.stop_hard();
     lifecycle.finished().await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     Ok(())
 }
 
@@ -111,8 +120,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let started = Instant::now();
     // The internal port first: a node that waits for Redis lives, and says that it is not ready.
     let (health, seen) = watch::channel(Health::Starting);
-    let api = PartsLater::default();
-    serve_internal(config, seen, &api, lifecycle).await?;
+    let (api, bodies) = (PartsLater::default(), Bodies::default());
+    serve_internal(config, seen, (&api, &bodies), lifecycle).await?;
 
     let auth = Arc::new(Authenticator::new(&config.auth, lifecycle)?);
     if config.auth.mode == Mode::Trust {
@@ -134,6 +143,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     api.get_or_init(|| api::Parts {
         chat: chat.clone(),
         store: store.clone(),
+        blobs: blobs.clone(),
         audit: audit.clone(),
     });
     let tickets = Tickets {
@@ -141,6 +151,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
         dialects: Arc::clone(&dialects),
         auth: Arc::clone(&auth),
         revocations: Arc::clone(hub.revocations()),
+        audit: audit.clone(),
+        bodies,
         body_bytes_max: config.limits.message_bytes.get(),
     };
     let sessions = Sessions::new(
@@ -169,16 +181,17 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
 async fn serve_internal(
     config: &Config,
     health: watch::Receiver<Health>,
-    api: &PartsLater,
+    (api, bodies): (&PartsLater, &Bodies),
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
+    drain::describe();
     lifecycle.spawn("metrics", metrics::upkeep(scrape.clone()));
     let address = config.internal_listen;
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
     let listener = listener.await.map_err(cannot_listen(address))?;
     let at = listener.address().map_err(cannot_listen(address))?;
-    let pages = http::internal(health, scrape, api::routes(&config.api, api), lifecycle);
+    let pages = http::internal(health, scrape, api::routes(&config.api, (api, bodies)), lifecycle);
     lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
     info!(listen = %at, "serving probes and metrics");
     Ok(())
@@ -271,7 +284,7 @@ async fn report(store: Store, hub: Hub) {
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;
-        let figures = hub.figures();
+        let figures = hub.measure();
         store.report(figures.connections, figures.rooms);
     }
 }

@@ -68,9 +68,9 @@ fn packet_bytes_max(limits: Limits) -> usize {
 pub type Authenticate =
     Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
 
-/// Takes a peer and returns at once: the session runs as a task of its own. A refusal is that of
-/// the CONNECT.
-pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
+/// Takes a peer and returns at once, with the dialect that it is expected to speak, for metrics: the
+/// session runs as a task of its own. A refusal is that of the CONNECT.
+pub type Open = Arc<dyn Fn(Peer) -> Result<Arc<str>, Refusal> + Send + Sync>;
 
 /// Whether files may come with an event of a namespace, told by the begin of its packet.
 pub type TakesFiles = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
@@ -168,6 +168,7 @@ impl Gateway {
     pub fn router(&self, pages: Router) -> Router {
         let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
         pages
+            .layer(from_fn_with_state(Arc::clone(&self.door), door::introduce))
             .route(ENGINE_PATH, socket_io.clone())
             .route(&format!("{ENGINE_PATH}/"), socket_io)
             .layer(from_fn_with_state(Arc::clone(&self.door), door::pass_envelopes))

@@ -2,9 +2,11 @@
 //! probes and metrics on the internal port.
 
 pub mod api;
+pub mod body;
 
 mod files;
 mod health;
+mod level;
 mod page;
 mod probes;
 mod scrape;
@@ -76,6 +78,7 @@ pub fn internal(
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready).with_state(readiness))
         .route("/metrics", get(scrape::metrics).with_state(metrics))
+        .route("/log-level", level::route())
         .merge(api)
         .fallback(not_found)
 }

@@ -14,6 +14,7 @@ mod client;
 mod codec;
 mod confirm;
 mod connect;
+mod devices;
 mod feed;
 mod interest;
 mod keys;
@@ -53,6 +54,7 @@ use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Reported, TableRow};
 use crate::store::config::Config;
@@ -100,6 +102,8 @@ impl StoreError {
 pub enum AppendError {
     /// The client is told: closed, barred, full, busy.
     Refused(Refusal),
+    /// The message that it is about is not there.
+    Missing,
     /// Redis did not do it.
     Failed(StoreError),
 }
@@ -115,6 +119,8 @@ pub struct Append {
     pub client_message_id: Option<ClientMessageId>,
     /// The connection that asked and its dialect's request id.
     pub origin: Option<(ConnId, Option<String>)>,
+    /// The trace of what was asked, if it is kept.
+    pub trace: Option<TraceParent>,
     /// What happened.
     pub event: Event,
     /// What it takes away; `None`: nothing.
@@ -139,6 +145,7 @@ impl Append {
             sender: None,
             client_message_id: None,
             origin: None,
+            trace: None,
             event,
             redacts: None,
         }

@@ -91,7 +91,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
             }
             opened.lock().unwrap().push(peer.outbox.clone());
             tasks.spawn("session", async move { while peer.inbox.next().await.is_some() {} });
-            Ok(())
+            Ok(Arc::from("bench"))
         }),
         takes_files: Arc::new(|_, _| false),
     };
@@ -114,7 +114,7 @@ fn somebody() -> Identity {
     let id = UserId::parse("alice").unwrap();
     let participant =
         Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
-    let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
+    let actor = Actor { participant, is_named: true, grants: Vec::new(), departments: Vec::new() };
     Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None }
 }
 

@@ -150,7 +150,7 @@ id!(
 );
 
 /// One connection of one node process. Processes count from places of their own, so no other
-/// connection has the number, here or elsewhere, now or later. Never shown.
+/// connection has the number, here or elsewhere, now or later. Shown to nobody but the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConnId(pub u64);
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use crate::dialect::envelope::RequestId;
 use crate::dialect::{Audience, DialectId, DialectSet, Dialects, Frame, Spoken};
 use crate::domain::event::{Origin, SharedEntry};
-use crate::domain::id::{ConnId, UserId};
+use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::hub::metrics::Metrics;
 use crate::hub::outbox::{Once, Outbox, Outgoing};
+use crate::telemetry::traces::{Part, Span};
 
 /// Spelled entries that are kept per topic, for those who are caught up from memory.
 const ROWS_MAX: usize = 64;
@@ -117,6 +119,8 @@ pub(crate) enum Cause<'a> {
 pub(crate) enum Manner {
     /// To every live member.
     Always,
+    /// The same, and how long it takes since then is counted.
+    Timed(Timestamp),
     /// Not to those whose outbox is more than half full: the first thing that is dropped.
     Droppable,
     /// After all that waits; of too many the oldest are dropped.
@@ -129,10 +133,24 @@ pub(crate) enum Manner {
     Greeting(Once),
 }
 
+impl Manner {
+    /// The same; of something that everyone is told, how long that took since `at` is told too.
+    #[must_use]
+    pub(crate) fn timed(self, at: Timestamp) -> Self {
+        match self {
+            Self::Always | Self::Timed(_) => Self::Timed(at),
+            Self::Droppable | Self::Later | Self::Once(_) | Self::Same(_) | Self::Greeting(_) => {
+                self
+            }
+        }
+    }
+}
+
 /// What every topic of a keeper needs to speak.
 #[derive(Debug)]
 pub(crate) struct Voice<'a> {
     pub(crate) dialects: &'a Dialects,
+    pub(crate) life: NodeLife,
     pub(crate) metrics: &'a Metrics,
 }
 
@@ -146,6 +164,18 @@ pub(crate) fn cause_of_entry(entry: &SharedEntry) -> Cause<'_> {
     match &entry.origin {
         Some(origin) => Cause::Connection(origin.conn, origin.request.as_deref()),
         None => Cause::Nobody,
+    }
+}
+
+impl Voice<'_> {
+    /// This node's part of an entry's trace.
+    pub(crate) fn span_of(&self, entry: &SharedEntry) -> Span {
+        let parent = entry.origin.as_ref().and_then(|origin| origin.trace);
+        let mut span = Span::after(parent, Part::Deliver);
+        span.tell("messaging.destination.name", &entry.room);
+        span.tell("messaging.message.id", entry.position);
+        span.tell("parlance.node", self.life);
+        span
     }
 }
 
@@ -200,6 +230,7 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
     }
     let pushed = match manner {
         Manner::Always => outbox.push(outgoing),
+        Manner::Timed(at) => outbox.push_timed(outgoing, at),
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
         Manner::Later => {

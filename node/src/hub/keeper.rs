@@ -72,6 +72,7 @@ enum Done {
     Counted(Topic, u64, Result<Option<Joined>, StoreError>),
     Looked(Vec<(Topic, UserId)>, Result<Vec<Presence>, StoreError>),
     Listed(Result<Vec<Shown>, StoreError>),
+    Answered(Result<(), StoreError>),
     Left(Result<(), StoreError>),
 }
 
@@ -184,6 +185,11 @@ impl Keeper {
             Done::Counted(topic, moves, result) => self.counted(&topic, moves, result),
             Done::Looked(asked, result) => self.looked(asked, result),
             Done::Listed(result) => self.listed(result),
+            Done::Answered(result) => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a user's connections are not told to who asked");
+                }
+            }
             Done::Left(result) => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "a topic could not be left, its frames will say so");
@@ -271,7 +277,7 @@ impl Keeper {
     }
 
     fn next(&mut self, topic: Topic, conn: ConnId, reply: oneshot::Sender<Progress>) {
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         let Some(watched) = self.watched.get_mut(&topic) else {
             reply.send(Progress::Gone).ok();
             return;
@@ -302,7 +308,7 @@ impl Keeper {
         reply: oneshot::Sender<Progress>,
         result: Result<Page, StoreError>,
     ) {
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         let Some(watched) = self.watched.get_mut(&topic) else {
             reply.send(Progress::Gone).ok();
             return;
@@ -329,6 +335,10 @@ impl Keeper {
     }
 }
 
-fn voice<'a>(dialects: &'a Dialects, metrics: &'a Metrics) -> Voice<'a> {
-    Voice { dialects, metrics }
+fn voice<'a>(
+    dialects: &'a Dialects,
+    life: &watch::Receiver<NodeLife>,
+    metrics: &'a Metrics,
+) -> Voice<'a> {
+    Voice { dialects, life: *life.borrow(), metrics }
 }

@@ -18,8 +18,11 @@ use tokio::sync::{Notify, SetOnce};
 use crate::dialect::Frame;
 use crate::domain::close::CloseReason;
 use crate::domain::recovery::Pid;
+use crate::domain::time::Timestamp;
+use crate::hub::metrics;
 pub use crate::hub::outbox::once::Once;
 use crate::hub::queue::{Load, Reader, Writer, queue};
+use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
 pub const OUTBOX_FRAMES_MAX: usize = 256;
@@ -59,13 +62,15 @@ impl Outgoing {
     }
 }
 
-/// How news about a user is told.
+/// What is to be done when something is taken.
 #[derive(Debug, Clone, Copy)]
 enum News {
     /// Unless the connection has been told.
     Once(Once),
     /// In any case; it counts as told.
     Greeting(Once),
+    /// It was stored at this time: how long that is ago is counted.
+    Timed(Timestamp),
 }
 
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
@@ -90,6 +95,8 @@ struct Signals {
     has_room: Notify,
     /// The connection's private name, if it has one.
     pid: OnceLock<Pid>,
+    /// What a scrape tells.
+    waiting: Waiting,
 }
 
 impl Signals {
@@ -147,6 +154,15 @@ impl Outbox {
         self.put(outgoing, None)
     }
 
+    /// Adds an entry that was stored `at` this time; how long it waited since then is counted when
+    /// it is taken to be written.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_timed(&self, outgoing: Outgoing, at: Timestamp) -> Result<(), Overflow> {
+        self.put(outgoing, Some(News::Timed(at)))
+    }
+
     /// Adds news about a user, which is dropped where the connection has been told already.
     ///
     /// # Errors
@@ -167,16 +183,28 @@ impl Outbox {
     /// Adds something that is written when nothing else waits. `true`: something older of the kind
     /// made way for it.
     pub fn push_later(&self, outgoing: Outgoing) -> bool {
-        self.writer.offer_later((outgoing, None), OUTBOX_LATER_MAX).is_some()
+        if self.is_closed() {
+            return false;
+        }
+        self.signals.waiting.add(outgoing.bytes());
+        let dropped = self.writer.offer_later((outgoing, None), OUTBOX_LATER_MAX);
+        if let Some((outgoing, _)) = &dropped {
+            self.signals.waiting.remove(outgoing.bytes());
+        }
+        dropped.is_some()
     }
 
     fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
         let bytes = outgoing.bytes();
         let has_overflowed = &self.signals.has_overflowed;
         let fits = |load: Load| {
-            !has_overflowed.load(Ordering::Acquire)
+            let fits = !has_overflowed.load(Ordering::Acquire)
                 && load.items < OUTBOX_FRAMES_MAX
-                && (load.bytes == 0 || load.bytes + bytes <= OUTBOX_BYTES_MAX)
+                && (load.bytes == 0 || load.bytes + bytes <= OUTBOX_BYTES_MAX);
+            if fits {
+                self.signals.waiting.add(bytes);
+            }
+            fits
         };
         self.writer.offer((outgoing, news), bytes, fits).map_err(|_too_much| {
             has_overflowed.store(true, Ordering::Release);
@@ -260,7 +288,7 @@ impl OutboxReader {
             self.signals.taken();
             match ready!(item) {
                 None => return Poll::Ready(None),
-                Some((outgoing, news)) if self.is_wanted(news) => {
+                Some((outgoing, news)) if self.is_wanted(&outgoing, news) => {
                     return Poll::Ready(Some(outgoing));
                 }
                 Some(_told_already) => {}
@@ -274,7 +302,7 @@ impl OutboxReader {
             let item = self.reader.try_next();
             self.signals.taken();
             let (outgoing, news) = item?;
-            if self.is_wanted(news) {
+            if self.is_wanted(&outgoing, news) {
                 return Some(outgoing);
             }
         }
@@ -286,12 +314,17 @@ impl OutboxReader {
         self.reader.load().items == 0
     }
 
-    fn is_wanted(&mut self, news: Option<News>) -> bool {
+    fn is_wanted(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
+        self.signals.waiting.remove(outgoing.bytes());
         match news {
             None => true,
             Some(News::Once(once)) => self.is_news(once),
             Some(News::Greeting(once)) => {
                 self.is_news(once);
+                true
+            }
+            Some(News::Timed(at)) => {
+                metrics::written(at);
                 true
             }
         }
@@ -317,63 +350,4 @@ impl Drop for OutboxReader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(bytes: usize) -> Outgoing {
-        let payload = RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap();
-        Outgoing::Event(Arc::new(Frame::new(Arc::from("e"), payload)))
-    }
-
-    #[tokio::test]
-    async fn after_an_overflow_nothing_more_is_taken() {
-        let (outbox, mut reader) = outbox();
-        for _ in 0..OUTBOX_FRAMES_MAX {
-            outbox.push(event(1)).unwrap();
-        }
-        assert_eq!(outbox.push(event(1)), Err(Overflow));
-        assert_eq!(outbox.ended().await, CloseReason::TooSlow);
-        while reader.try_next().is_some() {}
-        assert_eq!(outbox.push(event(1)), Err(Overflow));
-    }
-
-    #[tokio::test]
-    async fn one_frame_larger_than_the_bound_passes_alone() {
-        let (outbox, _reader) = outbox();
-        outbox.push(event(2 * OUTBOX_BYTES_MAX)).unwrap();
-        assert_eq!(outbox.push(event(1)), Err(Overflow));
-    }
-
-    #[tokio::test]
-    async fn news_about_a_user_is_told_once_per_version() {
-        let (outbox, mut reader) = outbox();
-        for (user, version) in [(1, 5), (1, 5), (2, 5), (1, 4), (1, 6)] {
-            outbox.push_once(event(1), Once { user, version }).unwrap();
-        }
-        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 3);
-    }
-
-    #[tokio::test]
-    async fn a_greeting_is_told_again_and_counts_as_told() {
-        let (outbox, mut reader) = outbox();
-        let once = Once { user: 1, version: 5 };
-        outbox.push_once(event(1), once).unwrap();
-        outbox.push_greeting(event(1), once).unwrap();
-        outbox.push_once(event(1), once).unwrap();
-        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_read_outbox_says_when_half_of_it_is_free() {
-        let (outbox, mut reader) = outbox();
-        for _ in 0..OUTBOX_FRAMES_MAX {
-            outbox.push(event(1)).unwrap();
-        }
-        assert!(!outbox.is_half_empty());
-        for _ in 0..OUTBOX_FRAMES_MAX / 2 {
-            reader.next().await.unwrap();
-        }
-        outbox.half_empty().await;
-        assert!(outbox.is_half_empty());
-    }
-}
+mod tests;

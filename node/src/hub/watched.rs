@@ -4,13 +4,11 @@
 
 mod catching_up;
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::clock;
+use crate::dialect::DialectSet;
 use crate::domain::close::CloseReason;
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ConnId, RoomId, UserId};
@@ -49,6 +47,8 @@ struct Member {
     /// The last entry that it was handed, or from which it goes on.
     after: Position,
     stage: Stage,
+    /// Since when it listens.
+    since: Timestamp,
 }
 
 /// A client waiting for its attachment.
@@ -171,6 +171,15 @@ impl Watched {
         }
     }
 
+    /// Connection, dialects and begin of each listener, at most so many.
+    pub(crate) fn listeners(
+        &self,
+        most: usize,
+    ) -> impl Iterator<Item = (ConnId, DialectSet, Timestamp)> {
+        let members = self.members.values().filter(|it| !it.listener.outbox.is_closed());
+        members.take(most).map(|it| (it.listener.conn, it.listener.dialects, it.since))
+    }
+
     /// Removes everyone: the room is gone.
     pub(crate) fn put_out(&mut self) {
         self.members.clear();
@@ -186,10 +195,14 @@ impl Watched {
     /// Hands a new entry to every live member.
     pub(crate) fn deliver(&mut self, entry: &SharedEntry, voice: &Voice<'_>) {
         self.is_quiet = false;
+        let _until_handed = voice.span_of(entry);
         let spelling = self.spelled.row(entry);
         let cause = cause_of_entry(entry);
+        let manner = manner_of(entry);
+        // One listener's wait stands for all: another one each time, so that none is told for long.
+        let timed = entry.position.seq.0.checked_rem(self.members.len() as u64);
         let mut has_left = false;
-        for member in self.members.values_mut() {
+        for (at, member) in (0..).zip(self.members.values_mut()) {
             match member.stage {
                 Stage::CatchingUp { .. } => continue,
                 Stage::Greeting { .. } | Stage::Live => (),
@@ -199,11 +212,10 @@ impl Watched {
                 continue;
             }
             member.after = entry.position;
-            has_left |= !tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
+            let manner = if timed == Some(at) { manner.timed(entry.at) } else { manner };
+            has_left |= !tell(&member.listener, spelling, (cause, manner), voice);
             note_handed(&mut self.handed, entry, &member.listener.user);
         }
-        let age = clock::now().0.saturating_sub(entry.at.0);
-        voice.metrics.delivery_latency.record(Duration::from_millis(age));
         if has_left {
             self.forget_the_gone();
         }
@@ -226,10 +238,22 @@ impl Watched {
         told: (Cause<'_>, Manner),
         voice: &Voice<'_>,
     ) {
+        self.tell_but(&[], spelling, told, voice);
+    }
+
+    /// The same, but not to these users.
+    pub(crate) fn tell_but(
+        &mut self,
+        except: &[UserId],
+        spelling: &mut Spelling,
+        told: (Cause<'_>, Manner),
+        voice: &Voice<'_>,
+    ) {
         let mut has_left = false;
         for member in self.members.values() {
             match member.stage {
                 Stage::CatchingUp { .. } => (),
+                Stage::Greeting { .. } | Stage::Live if except.contains(&member.listener.user) => {}
                 Stage::Greeting { .. } | Stage::Live => {
                     has_left |= !tell(&member.listener, spelling, told, voice);
                 }

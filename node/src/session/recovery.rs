@@ -227,7 +227,7 @@ impl Session {
     fn kept(&self) -> Kept {
         let (rooms, is_listed) = self.rooms.kept(&self.parts.dialects);
         let namespace = self.peer.venue.name().as_ref().to_owned();
-        let name = |dialect| self.parts.dialects.get(dialect).name().to_owned();
+        let name = |dialect| self.parts.dialects.get(dialect).name().to_string();
         Kept {
             namespace,
             origin: self.rooms.origin(),

@@ -184,7 +184,7 @@ mod tests {
 
     fn origin() -> Origin {
         let node = NodeLife { index: 3, incarnation: 1_700_000_000_000 };
-        Origin { node, conn: ConnId(9), request: Some("r-1".to_owned()) }
+        Origin { node, conn: ConnId(9), request: Some("r-1".to_owned()), trace: None }
     }
 
     fn record(version: u8, body: &[u8]) -> Vec<u8> {
@@ -252,7 +252,7 @@ mod tests {
             ),
             (Signal::Stopped { user: id("bob") }, r#"\x81\xa7Stopped\x81\xa4user\xa3bob"#),
             (
-                Signal::Raised { room: room(), at: Timestamp(5) },
+                Signal::Raised { room: room(), at: Timestamp(5), except: Vec::new() },
                 r#"\x81\xa6Raised\x82\xa4room\xa6conv-1\xa2at\x05"#,
             ),
             (
@@ -271,6 +271,10 @@ mod tests {
             (
                 Signal::Notification { data: "1".to_owned() },
                 r#"\x81\xacNotification\x81\xa4data\xa11"#,
+            ),
+            (
+                Signal::Asked { question: uuid::Uuid::nil() },
+                r#"\x81\xa5Asked\x81\xa8question\xc4\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"#,
             ),
             (Signal::Spread { nodes: 2 }, r#"\x81\xa6Spread\x81\xa5nodes\x02"#),
         ] {

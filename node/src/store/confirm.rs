@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use fred::clients::Client;
 use fred::interfaces::{ConfigInterface, ServerInterface};
 use fred::types::InfoKind;
 use fred::types::config::Config as FredConfig;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -15,6 +17,9 @@ use crate::store::config::Durability;
 use crate::store::connect::{ask, field, info};
 use crate::store::script::{ALLOW_OOM, Failure, PRELUDE, Script};
 use crate::store::shard::Shard;
+
+/// How long replicas are waited for before it is looked again how many it takes.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 static GENERATION: LazyLock<Script> = LazyLock::new(|| {
     Script::new("generation", &[ALLOW_OOM, PRELUDE, include_str!("../../lua/generation.lua")])
@@ -30,20 +35,21 @@ pub(crate) struct Stored {
 }
 
 /// When a batch that Redis has stored is safe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Confirmation {
     /// At once: nothing more was asked for, or Redis answers only when its disk has it.
     Stored,
-    /// When a replica has it too.
-    Replicated,
+    /// When so many replicas have it too.
+    Replicated(watch::Receiver<u64>),
 }
 
 impl Confirmation {
-    /// How `durability` is kept on the Redis at `address`.
+    /// How `durability` is kept on the Redis at `address`, where that may take so many replicas.
     pub(crate) async fn choose(
         durability: Durability,
         address: &FredConfig,
         client: &Client,
+        replicas: watch::Receiver<u64>,
     ) -> Result<Self, StoreError> {
         match durability {
             Durability::Fast => return Ok(Self::Stored),
@@ -57,7 +63,7 @@ impl Confirmation {
             let needs =
                 "WAIT, which durability = \"durable\" needs: allow it with ACL SETUSER … +wait";
             let _replicas: u64 = ask(needs, || client.wait(0, 1)).await?;
-            return Ok(Self::Replicated);
+            return Ok(Self::Replicated(replicas));
         }
         let appends = setting(client, "appendonly").await? == "yes";
         if appends && setting(client, "appendfsync").await? == "always" {
@@ -73,7 +79,7 @@ impl Confirmation {
 
     /// Waits until the batch that was just stored over `client` is safe.
     pub(crate) async fn of_batch(
-        self,
+        &self,
         shard: &Shard,
         client: &Client,
         batch: Stored,
@@ -81,20 +87,36 @@ impl Confirmation {
         match self {
             Self::Stored => Ok(()),
             // Whatever went wrong, the batch is stored.
-            Self::Replicated => replicated(shard, client, batch).await.map_err(|failure| {
-                warn!(error = ?failure, "no replica has confirmed a batch");
-                Failure::Unknown("no replica has confirmed it".to_owned())
-            }),
+            Self::Replicated(replicas) => {
+                replicated(shard, client, replicas, batch).await.map_err(|failure| {
+                    warn!(error = ?failure, "a batch was not confirmed by replicas");
+                    Failure::Unknown("no replica has confirmed it".to_owned())
+                })
+            }
         }
     }
 }
 
-async fn replicated(shard: &Shard, client: &Client, batch: Stored) -> Result<(), Failure> {
-    let patience = batch.deadline.saturating_duration_since(Instant::now()).as_millis();
-    let patience_ms = i64::try_from(patience).unwrap_or(i64::MAX).max(1); // 0 would be for ever
-    let replicas: u64 = client.wait(1, patience_ms).await?;
-    if replicas == 0 {
-        return Err(Failure::Unknown("no replica answered in time".to_owned()));
+async fn replicated(
+    shard: &Shard,
+    client: &Client,
+    needed: &watch::Receiver<u64>,
+    batch: Stored,
+) -> Result<(), Failure> {
+    loop {
+        let left = batch.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failure::Unknown("no replica answered in time".to_owned()));
+        }
+        // At least one: 0 would be for ever.
+        let patience_ms = left.min(ASK_AGAIN).as_millis().max(1);
+        let asked = i64::try_from(*needed.borrow()).unwrap_or(i64::MAX);
+        let patience_ms = i64::try_from(patience_ms).unwrap_or(i64::MAX);
+        let replicas: u64 = client.wait(asked, patience_ms).await?;
+        // It may have become more, or fewer.
+        if *needed.borrow() <= replicas {
+            break;
+        }
     }
     // The connection may have been made anew meanwhile, and lead to a promoted replica that has
     // replicas of its own but not the batch.

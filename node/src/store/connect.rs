@@ -63,7 +63,13 @@ async fn start(
 ) -> Result<Store, StoreError> {
     let commands = open(|| client::commands(address)).await?;
     check_server(&commands).await?;
-    let confirmation = Confirmation::choose(config.durability, address, &commands).await?;
+    let (needed, replicas) = watch::channel(1);
+    let mut sentinels = Sentinels::of(address, needed).map_err(|it| refuses(&it))?;
+    if let Some(sentinels) = &mut sentinels {
+        sentinels.agree().await;
+    }
+    let confirmation =
+        Confirmation::choose(config.durability, address, &commands, replicas).await?;
     let publishing = open(|| client::commands(address)).await?;
     let subscribing = open(|| client::subscriber(address)).await?;
 
@@ -90,7 +96,7 @@ async fn start(
     };
     first_life(&mut beat).await?;
 
-    if let Some(sentinels) = Sentinels::of(address).map_err(|it| refuses(&it))? {
+    if let Some(sentinels) = sentinels {
         let clients = [shard.client.clone(), publishing.clone()];
         lifecycle.spawn("store.sentinels", sentinels.run(clients, Arc::clone(&deaf), stop.clone()));
     }

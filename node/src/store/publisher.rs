@@ -20,11 +20,13 @@ use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::store::confirm::{Confirmation, Stored};
 use crate::store::keys::Half;
 use crate::store::script::{DENY_OOM, FENCE, Failure, Input, PRELUDE, Script};
 use crate::store::shard::Shard;
 use crate::store::{AppendError, Appended, StoreError};
+use crate::telemetry::traces::{Part, Span};
 
 /// Jobs that may wait: a few seconds of a busy node.
 pub(crate) const JOBS_WAITING_MAX: usize = 4096;
@@ -57,6 +59,8 @@ pub(crate) enum What {
     Reopen,
     Delete,
     Redact,
+    /// Stores nothing: tells where the event with this mark is.
+    Find,
     Signal,
 }
 
@@ -65,6 +69,8 @@ pub(crate) enum What {
 pub(crate) struct Job {
     pub(crate) what: What,
     pub(crate) topic: Topic,
+    /// The trace that it belongs to, if it is kept.
+    pub(crate) trace: Option<TraceParent>,
     /// Under which a repeated attempt is recognised; every event has one, signals have none.
     pub(crate) mark: Option<[u8; 16]>,
     /// The user who wrote it; of a redaction the place of its message. Empty: the application.
@@ -120,9 +126,7 @@ impl Answer {
             Self::Gone => Err(AppendError::Refused(Refusal::RoomNotFound)),
             Self::Closed => Err(AppendError::Refused(Refusal::RoomClosed)),
             Self::Barred => Err(AppendError::Refused(Refusal::AccessDenied)),
-            Self::Missing => {
-                Err(AppendError::Refused(Refusal::invalid("there is no such message any more")))
-            }
+            Self::Missing => Err(AppendError::Missing),
             Self::Told => Err(unknown("a signal was answered for an event")),
             Self::Failed(message) => {
                 error!(error = %message, "redis failed one item of a batch");
@@ -195,7 +199,10 @@ impl Publisher {
             batch.retain(|job| now < job.deadline);
             let Some(deadline) = batch.iter().map(|job| job.deadline).max() else { return };
             let present = *life.borrow_and_update();
-            match self.attempt(present, &batch, deadline).await {
+            let spans = trace(&batch);
+            let answer = self.attempt(present, &batch, deadline).await;
+            end(spans, answer.as_ref().err());
+            match answer {
                 Ok(answers) => return settle(batch, answers),
                 Err(Failure::Stale) => {
                     self.shard.stale.send_replace(present);
@@ -258,6 +265,7 @@ impl Publisher {
                 (What::Reopen, _) => "reopen",
                 (What::Delete, _) => "delete",
                 (What::Redact, _) => "redact",
+                (What::Find, _) => "find",
                 (What::Signal, Topic::Room(_)) => "room_signal",
                 (What::Signal, Topic::User(_)) => "user_signal",
             };
@@ -290,6 +298,24 @@ impl Publisher {
 async fn back_off(pause: &mut Duration) {
     sleep(*pause).await;
     *pause = (*pause * 2).min(PAUSE_MAX);
+}
+
+/// The call of the script, in the trace of each item that has one.
+fn trace(batch: &[Job]) -> Vec<Span> {
+    let call = |parent| {
+        let mut span = Span::after(Some(parent), Part::Script);
+        span.tell("db.operation.batch.size", batch.len());
+        span
+    };
+    batch.iter().filter_map(|job| job.trace).map(call).collect()
+}
+
+fn end(spans: Vec<Span>, failure: Option<&Failure>) {
+    for mut span in spans {
+        if let Some(failure) = failure {
+            span.failed(format_args!("{failure:?}"));
+        }
+    }
 }
 
 /// The script answers one for each item, in order.

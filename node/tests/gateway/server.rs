@@ -72,7 +72,7 @@ impl Server {
                     opening.accept(None);
                 }
                 tasks.spawn("session", session(peer));
-                Ok(())
+                Ok(Arc::from("echo"))
             }),
             takes_files: Arc::new(|_, packet| packet.starts_with(r#"["files""#)),
         };
@@ -102,7 +102,7 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
     let id = UserId::parse("alice").unwrap();
     let participant =
         Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
-    let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
+    let actor = Actor { participant, is_named: true, grants: Vec::new(), departments: Vec::new() };
     Ok(Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None })
 }
 

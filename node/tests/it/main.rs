@@ -9,20 +9,25 @@
 )]
 
 mod api;
+mod api_files;
 mod attachments;
 mod audit;
 mod case;
 mod contract;
 mod desk;
 mod desk_lists;
+mod devices;
 mod drain;
 mod five;
 mod flow;
 mod harness;
 mod heartbeat;
+mod hook;
 mod issuers;
 mod limits;
+mod log_level;
 mod messages;
+mod metrics;
 mod node_loss;
 mod order;
 mod presence;
@@ -40,5 +45,6 @@ mod slow;
 mod ticket;
 mod tickets_http;
 mod tokens;
+mod traces;
 mod trust;
 mod typing;

@@ -38,7 +38,9 @@ impl Ledger {
                 match store.append(send).await {
                     Ok(appended) => break appended,
                     Err(AppendError::Failed(_)) => (), // unknown, and safe to send again
-                    Err(AppendError::Refused(refusal)) => panic!("{refusal:?}"),
+                    Err(error @ (AppendError::Refused(_) | AppendError::Missing)) => {
+                        panic!("{name}: {error:?}")
+                    }
                 }
                 assert!(began.elapsed() < 6 * PATIENCE, "{name} is never acknowledged");
             };

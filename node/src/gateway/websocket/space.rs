@@ -77,7 +77,7 @@ impl Space {
             // Envelopes have no CONNECT, and no name under which a client could come back.
             Venue::Path(_) => (None, None, None),
         };
-        (inside.open)(Peer {
+        let dialect = (inside.open)(Peer {
             conn: inside.next_conn(),
             socket,
             venue: served.venue.clone(),
@@ -97,7 +97,7 @@ impl Space {
             reader,
             intake: Some(intake),
             is_over: false,
-            counted: Counted::new(served.metrics.clone(), true),
+            counted: Counted::new(dialect, true),
             trail,
             opening: opened,
             closing: Box::pin(asked(asked_to_close)),

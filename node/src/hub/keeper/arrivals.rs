@@ -7,7 +7,7 @@ use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
-use crate::hub::fanout::{Cause, Manner, cause_of};
+use crate::hub::fanout::{Cause, Manner, Spelling, cause_of};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Change, ROSTER_USERS_MAX};
@@ -61,7 +61,7 @@ impl Keeper {
     fn act(&mut self, topic: &Topic, step: &Step) {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         if let Some(position) = step.reset {
             watched.reset_all(room, position, &voice);
             self.metrics.repairs_reset.increment(1);
@@ -215,7 +215,7 @@ impl Keeper {
             return self.upkeep.listed();
         }
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         match signal {
             Signal::Typing { typists } => {
                 let now = tokio::time::Instant::now();
@@ -229,9 +229,10 @@ impl Keeper {
                 self.upkeep.typing(topic);
             }
             Signal::Stopped { user } => self.stop_typing(topic, &user),
-            Signal::Raised { room, at } => {
-                let notice = Notice::Raised { room, at };
-                watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
+            Signal::Raised { room, at, except } => {
+                let mut spelling = Spelling::new(Notice::Raised { room, at });
+                let told = (Cause::Nobody, Manner::Always);
+                watched.tell_but(&except, &mut spelling, told, &voice);
             }
             Signal::Entered { user } => {
                 if watched.roster.enter(user.clone()) {
@@ -261,6 +262,7 @@ impl Keeper {
             | Signal::Emitted { .. }
             | Signal::Disconnect
             | Signal::HandOver { .. }
+            | Signal::Asked { .. }
             | Signal::Spread { .. } => (),
         }
     }
@@ -270,7 +272,7 @@ impl Keeper {
         let Topic::Room(room) = topic else { return };
         let Some(watched) = self.watched.get_mut(topic) else { return };
         if let Some(typist) = watched.typists.stop(user) {
-            let voice = voice(&self.dialects, &self.metrics);
+            let voice = voice(&self.dialects, &self.life, &self.metrics);
             let cause = cause_of(&typist.origin);
             let notice = Notice::TypingStopped { room: room.clone(), user: typist.user };
             watched.tell_all(notice, (cause, Manner::Always), &voice);
@@ -296,6 +298,7 @@ impl Keeper {
                 self.directory.spread(user, nodes);
                 return;
             }
+            Signal::Asked { question } => return self.tell_devices(topic, question),
             Signal::Disconnect => {
                 if let Some(watched) = self.watched.get(topic) {
                     watched.dismiss_all();
@@ -317,7 +320,7 @@ impl Keeper {
             | Signal::Left { .. } => return,
         };
         let Some(watched) = self.watched.get_mut(topic) else { return };
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         for notice in notices {
             watched.tell_all(notice, (Cause::Nobody, manner), &voice);
         }
@@ -372,7 +375,7 @@ impl Keeper {
         let manner = Manner::Once(Once::of(&presence.user, presence.version));
         let Some(watched) = self.watched.get_mut(topic) else { return };
         self.upkeep.room_listed(topic, watched.list_told);
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         watched.tell_all(notice, (Cause::User(&presence.user), manner), &voice);
     }
 

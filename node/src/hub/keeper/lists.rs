@@ -1,12 +1,13 @@
 //! Lists of users, and news of rooms for members who are elsewhere.
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::clock;
 use crate::domain::id::RoomId;
 use crate::domain::news::{Happened, News};
 use crate::domain::notice::Notice;
-use crate::domain::presence::{Shown, Status};
+use crate::domain::presence::{DEVICES_MAX, Device, Shown, Status};
 use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Manner, Spelling};
 use crate::hub::keeper::{Done, Keeper, voice};
@@ -34,7 +35,7 @@ impl Keeper {
         };
         self.upkeep.list_read(users.iter().map(|it| it.user.id.clone()).collect());
         users.retain(|it| it.status != Status::Offline);
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         if let Some(watched) = self.watched.get_mut(&Topic::Room(RoomId::lobby())) {
             let notice = Notice::Listed { users, at: clock::now() };
             watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
@@ -43,12 +44,25 @@ impl Keeper {
 
     /// Tells who is in a room to those of its clients who want to know.
     pub(super) fn tell_room_lists(&mut self, now: Instant) {
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         for topic in self.upkeep.due_lists(now) {
             let Some(watched) = self.watched.get_mut(&topic) else { continue };
             watched.list_told = Some(now);
             watched.tell_list(clock::now(), &voice);
         }
+    }
+
+    /// Tells whoever asks which connections of a user this node has.
+    pub(super) fn tell_devices(&mut self, topic: &Topic, question: Uuid) {
+        let node = *self.life.borrow();
+        let listeners = self.watched.get(topic).map(|it| it.listeners(DEVICES_MAX));
+        let devices = listeners.into_iter().flatten().map(|(conn, dialects, since)| {
+            let dialects = dialects.iter().map(|it| self.dialects.get(it).name().to_string());
+            Device { node, conn, dialects: dialects.collect(), since }
+        });
+        let (store, devices) = (self.store.clone(), devices.collect::<Vec<_>>());
+        self.calls
+            .push(Box::pin(async move { Done::Answered(store.answer(question, &devices).await) }));
     }
 
     /// Tells a room's news to those members whose topics are this keeper's.
@@ -63,7 +77,7 @@ impl Keeper {
         };
         let mut spelled = [Spelling::new(notice), Spelling::new(Notice::Raised { room, at })];
         let manners = [manner, Manner::Always];
-        let voice = voice(&self.dialects, &self.metrics);
+        let voice = voice(&self.dialects, &self.life, &self.metrics);
         let concerned = [&news.members, &news.agents];
         for ((users, spelling), manner) in concerned.into_iter().zip(&mut spelled).zip(manners) {
             for user in users {

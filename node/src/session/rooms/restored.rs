@@ -125,7 +125,7 @@ impl Rooms {
         let kept = |(room, joined): (&RoomId, &Joined)| {
             Some(KeptRoom {
                 room: room.clone(),
-                dialect: dialects.get(joined.dialect).name().to_owned(),
+                dialect: dialects.get(joined.dialect).name().to_string(),
                 is_seated: joined.is_seated,
                 place: trail.place(room)?,
                 is_behind: joined.is_behind,
