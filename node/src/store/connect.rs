@@ -63,11 +63,7 @@ async fn start(
 ) -> Result<Store, StoreError> {
     let commands = open(|| client::commands(address)).await?;
     check_server(&commands).await?;
-    let (needed, replicas) = watch::channel(1);
-    let mut sentinels = Sentinels::of(address, needed).map_err(|it| refuses(&it))?;
-    if let Some(sentinels) = &mut sentinels {
-        sentinels.agree().await;
-    }
+    let (sentinels, replicas) = agreed_sentinels(address).await?;
     let confirmation =
         Confirmation::choose(config.durability, address, &commands, replicas).await?;
     let publishing = open(|| client::commands(address)).await?;
@@ -192,6 +188,18 @@ async fn open(build: impl Fn() -> Result<Client, Error>) -> Result<Client, Store
             }
         }
     }
+}
+
+/// The sentinels of the address, once they agree, and how many replicas have to confirm a batch.
+async fn agreed_sentinels(
+    address: &FredConfig,
+) -> Result<(Option<Sentinels>, watch::Receiver<u64>), StoreError> {
+    let (needed, replicas) = watch::channel(1);
+    let mut sentinels = Sentinels::of(address, needed).map_err(|it| refuses(&it))?;
+    if let Some(sentinels) = &mut sentinels {
+        sentinels.agree().await;
+    }
+    Ok((sentinels, replicas))
 }
 
 fn refuses(error: &Error) -> StoreError {
