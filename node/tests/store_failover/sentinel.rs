@@ -6,6 +6,7 @@ use futures_util::future::join;
 use parlance::domain::refusal::{Outcome, Refusal};
 use parlance::domain::room::Visibility;
 use parlance::store::{AppendError, Health};
+use rustix::process::Signal;
 use tokio::time::Instant;
 
 use crate::store_support::load::Ledger;
@@ -43,6 +44,28 @@ async fn failovers_lose_nothing_acknowledged_and_writes_are_back_soon() {
     ledger.holds(&two.store, &room).await;
     one.is(Health::Ready).await;
     two.is(Health::Ready).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_slept_through_its_end_acknowledges_nothing_that_is_lost() {
+    let watched = Watched::start().await;
+    let node = Node::start_with(&watched.durable()).await;
+    let (room, ledger) = (room("conv-1"), Ledger::default());
+    node.store.create(&room, Visibility::Public).await.unwrap();
+    let nemesis = async {
+        ledger.more(100).await;
+        let sleeper = watched.primary();
+        sleeper.redis.signal(Signal::STOP);
+        back_after(&ledger, &watched, sleeper.port).await;
+        // For some seconds it takes what old connections bring.
+        sleeper.redis.signal(Signal::CONT);
+        watched.primary().says("INFO replication", "connected_slaves:2").await;
+        ledger.more(100).await;
+        ledger.finish();
+    };
+    join(nemesis, ledger.send(&node.store, &room)).await;
+    ledger.holds(&node.store, &room).await;
+    node.is(Health::Ready).await;
 }
 
 /// Waits for another primary than this one, and for what is acknowledged by it.
