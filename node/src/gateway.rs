@@ -21,6 +21,7 @@ pub mod origin;
 mod packet;
 mod socketio;
 mod transport;
+pub mod untrusted;
 mod uploads;
 mod websocket;
 

@@ -11,7 +11,7 @@ use crate::hub::outbox::AckId;
 const ROOT: &str = "/";
 
 /// Bytes in which an event's namespace, number and name stand.
-const HEAD_BYTES: usize = 1024;
+pub(super) const HEAD_BYTES: usize = 1024;
 
 /// The server's ping.
 pub(super) const PING: &str = "2";

@@ -12,6 +12,7 @@ mod frame;
 mod heart;
 mod output;
 mod space;
+pub(super) mod untrusted;
 
 use std::sync::Arc;
 
