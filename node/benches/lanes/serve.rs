@@ -123,7 +123,8 @@ fn listen(row: &str, address: &str) -> Child {
 
 /// Microseconds of this process's processors for one phase.
 async fn play(phase: &Phase, audience: &Audience) -> f64 {
-    let before = processor_micros();
+    let used = || processor_micros(std::process::id());
+    let before = used();
     let rooms = CLIENTS / phase.room;
     for message in 0..phase.messages {
         let members = (message % rooms) * phase.room..(message % rooms + 1) * phase.room;
@@ -146,7 +147,7 @@ async fn play(phase: &Phase, audience: &Audience) -> f64 {
         }
     }
     sleep(Duration::from_millis(500)).await;
-    processor_micros() - before
+    used() - before
 }
 
 /// 120 bytes as a packet: `42/conversation,["message:new","~xx…"]`.
@@ -162,9 +163,9 @@ fn resident_kib() -> f64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// User and system time of all threads; the kernel counts hundredths of a second.
-fn processor_micros() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+/// User and system time of all threads of a process; the kernel counts hundredths of a second.
+pub(crate) fn processor_micros(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: f64 = fields[11..13].iter().map(|it| it.parse::<f64>().unwrap()).sum();
     ticks * 10_000.0
