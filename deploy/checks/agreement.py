@@ -99,14 +99,18 @@ def of_panel(panel: dict) -> Iterator[str]:
             yield f"a counter without rate or increase: {expr}"
 
 
-def queries() -> None:
+def filled_in(expr: str) -> str:
     """Grafana's variables are replaced by what they may stand for."""
+    for variable, value in (("$__rate_interval", "1m"), ("$job", "parlance"), ("$instance", ".+")):
+        expr = expr.replace(variable, value)
+    return expr
+
+
+def queries() -> None:
     rules = []
     for file in DASHBOARDS:
         for _, expr in expressions(json.loads(file.read_text())):
-            for variable, value in (("$__rate_interval", "1m"), ("$job", "parlance"), ("$instance", ".+")):
-                expr = expr.replace(variable, value)
-            rules.append({"record": f"panel:{len(rules)}", "expr": expr})
+            rules.append({"record": f"panel:{len(rules)}", "expr": filled_in(expr)})
     print(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
 
 
@@ -200,7 +204,7 @@ def compose() -> Iterator[str]:
                 yield f"{name}: mounts {source}, which is not there"
         for variable in service.get("environment", {}):
             setting = variable.removeprefix("PARLANCE_").lower().replace("__", ".")
-            if service["image"] == "parlance" and setting not in known:
+            if service.get("image") == "parlance" and setting not in known and not variable.startswith("OTEL_"):
                 yield f"{name}: sets {variable}, and no node reads it"
 
 

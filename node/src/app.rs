@@ -37,6 +37,7 @@ use crate::session::{self, Sessions};
 use crate::store::{Health, Store, StoreError, connect};
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{self, TracesError};
 
 /// Connections to the internal port: probes, scrapes, and some that forget to close.
 const INTERNAL_TRANSPORTS_MAX: usize = 256;
@@ -53,6 +54,9 @@ pub enum StartError {
     /// The metrics' recorder could not be installed.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(#[from] BuildError),
+    /// Traces cannot be sent.
+    #[error("traces: {0}")]
+    Traces(#[from] TracesError),
     /// A dialect's file has faults.
     #[error("dialects: {0}")]
     Dialects(#[from] Faults),
@@ -95,6 +99,7 @@ struct Node {
 pub async fn run(config: Config) -> Result<(), StartError> {
     let mut stop = Stop::listen();
     let lifecycle = Lifecycle::default();
+    let traces = traces::start(&config.traces)?;
     tokio::select! {
         biased;
         // Boxed: starting needs much room, and once.
@@ -104,6 +109,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
     lifecycle.stop_hard();
     lifecycle.finished().await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     Ok(())
 }
 
@@ -173,6 +181,7 @@ async fn serve_internal(
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
+    drain::describe();
     lifecycle.spawn("metrics", metrics::upkeep(scrape.clone()));
     let address = config.internal_listen;
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
@@ -271,7 +280,7 @@ async fn report(store: Store, hub: Hub) {
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;
-        let figures = hub.figures();
+        let figures = hub.measure();
         store.report(figures.connections, figures.rooms);
     }
 }

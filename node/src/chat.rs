@@ -48,6 +48,7 @@ use crate::domain::room::{NewRoom, Reserved, RoomCard, RoomPolicy};
 use crate::domain::signal::Signal;
 use crate::domain::stats::Stats;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Append, AppendError, Appended, Store, StoreError};
 use crate::telemetry::audit::{Kept, Place};
@@ -90,6 +91,8 @@ pub struct Asker<'a> {
     pub limit: Option<Limit>,
     /// The dialect's own id of the request, for the asker's copy of what comes of it.
     pub request: Option<&'a str>,
+    /// The trace of what is asked, if it is kept.
+    pub trace: Option<TraceParent>,
 }
 
 impl Chat {
@@ -164,6 +167,7 @@ impl Chat {
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
             origin: Some((asker.conn, asker.request.map(str::to_owned))),
+            trace: asker.trace,
             event: Event::MessagePosted(Message {
                 sender,
                 text: draft.text,
@@ -233,6 +237,7 @@ impl Chat {
             sender: Some(by.id.clone()),
             client_message_id: None,
             origin: Some((asker.conn, None)),
+            trace: asker.trace,
             event: Event::RoomClosed { by: Some(by), reason },
             redacts: None,
         };
@@ -293,7 +298,7 @@ impl Chat {
     /// Tells a joined room that the user types, or has stopped.
     pub fn tell_typing(&self, asker: Asker<'_>, room: &RoomId, active: bool) {
         let node = *self.store.life().borrow();
-        let origin = Origin { node, conn: asker.conn, request: None };
+        let origin = Origin { node, conn: asker.conn, request: None, trace: None };
         let user = asker.actor.participant.clone();
         self.typing.tell(room.clone(), user, origin, active);
     }

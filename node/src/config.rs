@@ -26,7 +26,7 @@ use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
 use crate::http::api::config as api;
 use crate::secret::Secret;
 use crate::store::config::{self as store, History};
-use crate::telemetry::{audit, logging};
+use crate::telemetry::{audit, logging, traces};
 
 /// The settings of a node. Each field is a setting or a section of the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -73,6 +73,9 @@ pub struct Config {
     /// Whether nothing told this node about Redis, tokens or production: see [`laptop`].
     #[serde(skip)]
     pub is_laptop: bool,
+    /// Whether messages are traced: OpenTelemetry's own variables say so.
+    #[serde(skip)]
+    pub traces: traces::Config,
 }
 
 /// Section `limits`. 0 is no limit.
@@ -130,6 +133,7 @@ impl Default for Config {
             dialects: Dialects::default(),
             log: logging::Config::default(),
             is_laptop: false,
+            traces: traces::Config::default(),
         }
     }
 }

@@ -257,7 +257,7 @@ const SPELLED: &str = "only room updates and notifications hold JSON that was no
 impl Dialect {
     /// The file's name without its ending.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 

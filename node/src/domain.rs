@@ -30,4 +30,5 @@ pub mod signal;
 pub mod stats;
 pub mod time;
 pub mod topic;
+pub mod trace;
 pub mod view;

@@ -69,9 +69,9 @@ fn packet_bytes_max(limits: Limits) -> usize {
 pub type Authenticate =
     Arc<dyn Fn(&Credentials) -> Result<Option<Identity>, AuthFailure> + Send + Sync>;
 
-/// Takes a peer and returns at once: the session runs as a task of its own. A refusal is that of
-/// the CONNECT.
-pub type Open = Arc<dyn Fn(Peer) -> Result<(), Refusal> + Send + Sync>;
+/// Takes a peer and returns at once, with the dialect that it is expected to speak, for metrics: the
+/// session runs as a task of its own. A refusal is that of the CONNECT.
+pub type Open = Arc<dyn Fn(Peer) -> Result<Arc<str>, Refusal> + Send + Sync>;
 
 /// Whether files may come with an event of a namespace, told by the begin of its packet.
 pub type TakesFiles = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;

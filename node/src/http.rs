@@ -5,6 +5,7 @@ pub mod api;
 
 mod files;
 mod health;
+mod level;
 mod page;
 mod probes;
 mod scrape;
@@ -76,6 +77,7 @@ pub fn internal(
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready).with_state(readiness))
         .route("/metrics", get(scrape::metrics).with_state(metrics))
+        .route("/log-level", level::route())
         .merge(api)
         .fallback(not_found)
 }

@@ -16,6 +16,7 @@ mod registrar;
 mod roster;
 mod tail;
 mod typists;
+mod waiting;
 mod watched;
 
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub struct LocalFigures {
     pub connections: u64,
     /// Rooms that a connection of this node has joined.
     pub rooms: u64,
+    /// Users with an open session.
+    pub users: u64,
 }
 
 /// A listener is taken; what it missed follows when it pulls.
@@ -237,6 +240,14 @@ impl Hub {
     #[must_use]
     pub fn figures(&self) -> LocalFigures {
         self.directory.figures()
+    }
+
+    /// What this node serves now, told to whoever scrapes too.
+    #[must_use]
+    pub fn measure(&self) -> LocalFigures {
+        let figures = self.figures();
+        metrics::measured(figures.users, waiting::bytes());
+        figures
     }
 
     fn keeper(&self, topic: &Topic) -> &mpsc::Sender<Ask> {

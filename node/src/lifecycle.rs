@@ -30,7 +30,7 @@ impl Lifecycle {
                 () = task => (),
             }
         });
-        tokio::spawn(task.instrument(tracing::debug_span!("task", name)))
+        tokio::spawn(task.instrument(tracing::debug_span!("task", task.name = name)))
     }
 
     /// Asks everyone to finish what they do and leave.

@@ -43,6 +43,7 @@ use crate::session::peer::{Inbound, Peer};
 use crate::session::rooms::Rooms;
 use crate::session::stats::Watching;
 use crate::telemetry::audit::Audit;
+use crate::telemetry::traces::Span;
 
 /// What every session needs to know.
 #[derive(Debug, Clone)]
@@ -99,24 +100,25 @@ impl Sessions {
         (auth, audit): (Arc<Authenticator>, Audit),
         lifecycle: Lifecycle,
     ) -> Self {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(dialects.events());
         let parts = Parts { config, chat, hub, dialects, auth, metrics, audit };
         Self { parts: Arc::new(parts), lifecycle }
     }
 
     /// Serves a peer until its client is gone or the session closes it: the gateway calls this
     /// once, before the client's CONNECT is answered, and then feeds the peer's inbox. Never
-    /// blocks; the session runs as a task of its own.
+    /// blocks; the session runs as a task of its own. Returns the name of the dialect that is expected.
     ///
     /// # Errors
     /// The CONNECT does not say what its dialect asks for, contradicts the token, or has none where
     /// its dialect wants one at once.
-    pub fn open(&self, peer: Peer) -> Result<(), Refusal> {
+    pub fn open(&self, peer: Peer) -> Result<Arc<str>, Refusal> {
         let span = debug_span!("conn", conn.id = %peer.conn, transport = peer.transport);
         let auditor = Auditor::new(self.parts.audit.clone(), Arc::clone(&peer.caller));
         let session = Session::new(Arc::clone(&self.parts), peer, auditor)?;
+        let dialect = Arc::clone(self.parts.dialects.get(session.dialect).name());
         self.lifecycle.spawn("session", session.run().instrument(span));
-        Ok(())
+        Ok(dialect)
     }
 }
 
@@ -138,6 +140,8 @@ struct Session {
     /// The figures that an admin has asked for.
     stats: Option<Watching>,
     guard: Guard,
+    /// Of the message that is taken now.
+    span: Span,
     /// Ends the connection when its token is taken back.
     hold: Option<Hold>,
     auditor: Auditor,
@@ -168,6 +172,7 @@ impl Session {
             is_standing: false,
             stats: None,
             guard,
+            span: Span::default(),
             hold,
             auditor,
         })

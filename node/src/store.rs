@@ -50,6 +50,7 @@ use crate::domain::role::Participant;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Reported, TableRow};
 use crate::store::config::Config;
@@ -112,6 +113,8 @@ pub struct Append {
     pub client_message_id: Option<ClientMessageId>,
     /// The connection that asked and its dialect's request id.
     pub origin: Option<(ConnId, Option<String>)>,
+    /// The trace of what was asked, if it is kept.
+    pub trace: Option<TraceParent>,
     /// What happened.
     pub event: Event,
     /// What it takes away; `None`: nothing.
@@ -136,6 +139,7 @@ impl Append {
             sender: None,
             client_message_id: None,
             origin: None,
+            trace: None,
             event,
             redacts: None,
         }

@@ -1,5 +1,6 @@
-//! How a node is watched from outside: its log and its metrics.
+//! How a node is watched from outside: its log, its metrics and its traces.
 
 pub mod audit;
 pub mod logging;
 pub mod metrics;
+pub mod traces;

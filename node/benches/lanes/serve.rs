@@ -88,7 +88,7 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
         open: Arc::new(move |mut peer: Peer| {
             opened.lock().unwrap().push(peer.outbox.clone());
             tasks.spawn("session", async move { while peer.inbox.recv().await.is_some() {} });
-            Ok(())
+            Ok(Arc::from("bench"))
         }),
         takes_files: Arc::new(|_, _| false),
     };

@@ -5,6 +5,14 @@ use tracing::info;
 
 use crate::app::Node;
 
+const DRAINING: &str = "parlance_draining";
+
+/// Tells whoever scrapes that the node stays.
+pub(super) fn describe() {
+    metrics::describe_gauge!(DRAINING, "1 while the node leaves, else 0");
+    metrics::gauge!(DRAINING).set(0.0);
+}
+
 /// The signals that ask a node to leave.
 pub(super) struct Stop {
     terminate: Option<Signal>,
@@ -45,6 +53,7 @@ impl Node {
     pub(super) async fn serve(self, mut stop: Stop) {
         stop.asked().await;
         info!("leaving");
+        metrics::gauge!(DRAINING).set(1.0);
         self.lifecycle.stop_soft();
         self.gateway.drain().await;
         self.store.retire().await;

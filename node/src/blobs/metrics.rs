@@ -9,6 +9,7 @@ const UPLOADS: &str = "parlance_uploads_total";
 /// Describes them to whoever scrapes.
 pub(super) fn describe() {
     describe_counter!(UPLOADS, "Messages' sets of files, by what came of them");
+    counter!(UPLOADS, "result" => "stored").increment(0);
 }
 
 /// Counts the files of one message.

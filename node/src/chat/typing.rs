@@ -147,6 +147,7 @@ mod tests {
                 node: NodeLife { index: 0, incarnation: 1 },
                 conn: ConnId(1),
                 request: None,
+                trace: None,
             },
             active,
         }

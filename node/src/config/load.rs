@@ -12,6 +12,7 @@ use crate::auth::trust::Mode;
 use crate::config::environment::Environment;
 use crate::config::mistake::{self, Mistake, Mistakes};
 use crate::config::{Config, laptop};
+use crate::telemetry::traces;
 
 /// Every setting there is. A test holds this list against the sections and the example file.
 pub const SETTINGS: [&str; 56] = [
@@ -167,9 +168,13 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     config.redis.history.feed_batches = config.api.feed_kept();
     config.redis.revoked_for = config.auth.life_max().unwrap_or(config.redis.revoked_for);
     config.blobs.aws = environment.aws();
+    let mut wrong_variables = Vec::new();
+    // The library that sends traces reads the process' own variables, and no file.
+    let of_process = |name: &str| sources.environment.get(name).map(String::as_str);
+    config.traces = traces::Config::read(of_process, &mut wrong_variables);
     // A value that was taken out as wrong is not missing as well.
     let known: Vec<String> = mistakes.iter().map(|it| it.setting.clone()).collect();
-    for problem in config.problems() {
+    for problem in config.problems().into_iter().chain(wrong_variables) {
         let (setting, cause) = problem.split_once(": ").unwrap_or(("", &problem));
         if !known.iter().any(|it| it == setting) {
             mistakes.push(mistake_about(&figment, setting, cause.to_owned()));

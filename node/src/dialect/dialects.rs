@@ -122,7 +122,7 @@ impl Dialects {
     /// The dialect with this name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<DialectId> {
-        let named = |it: &(u8, &Dialect)| it.1.name() == name;
+        let named = |it: &(u8, &Dialect)| **it.1.name() == *name;
         (0..=u8::MAX).zip(&self.all).find(named).map(|(number, _)| DialectId(number))
     }
 
@@ -154,6 +154,12 @@ impl Dialects {
                 }
             }
         }
+    }
+
+    /// The names of all events that clients may send, the CONNECT among them.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        let events = self.all.iter().flat_map(|dialect| dialect.client.keys());
+        events.map(|name| &**name).chain([CONNECT])
     }
 
     /// All namespaces that some dialect is spoken on, with their dialects.

@@ -9,6 +9,7 @@ use crate::domain::message::Message;
 use crate::domain::position::Position;
 use crate::domain::role::Participant;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceParent;
 
 /// A fact about a room. It has a place in the log, so whoever missed it is told later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +143,9 @@ pub struct Origin {
     pub conn: ConnId,
     /// The dialect's own request id, echoed in some dialects.
     pub request: Option<String>,
+    /// The trace that the entry belongs to; `None`: it is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// An event with its place in a room's log.

@@ -1,5 +1,7 @@
 //! What the gateway counts.
 
+use std::sync::Arc;
+
 use metrics::{Counter, Gauge, Histogram, Unit};
 use tokio::time::Instant;
 
@@ -13,7 +15,10 @@ const OUTBOUND_BYTES: &str = "parlance_outbound_bytes_total";
 
 /// Tells the recorder what each metric means.
 pub(super) fn describe() {
-    metrics::describe_gauge!(CONNECTIONS, "Open namespaces of open sessions.");
+    metrics::describe_gauge!(
+        CONNECTIONS,
+        "Open namespaces and paths, by the dialect that they were opened for."
+    );
     metrics::describe_histogram!(
         CONNECTION_DURATION,
         Unit::Seconds,
@@ -21,6 +26,13 @@ pub(super) fn describe() {
     );
     metrics::describe_counter!(HANDSHAKES, "Asked-for sessions and namespaces, by their outcome.");
     metrics::describe_counter!(OUTBOUND_BYTES, Unit::Bytes, "Bytes written to TCP connections.");
+    // What alerts and dashboards divide by begins at nothing and is not absent.
+    for outcome in [Handshake::Opened, Handshake::Unavailable, Handshake::AuthRequired] {
+        metrics::counter!(HANDSHAKES, "result" => outcome.as_str()).increment(0);
+    }
+    for reason in [CloseReason::Gone, CloseReason::HeartbeatMissed, CloseReason::TooSlow] {
+        let _registered = duration(reason);
+    }
 }
 
 /// Bytes written to TCP connections.
@@ -80,44 +92,28 @@ impl Handshake {
     }
 }
 
-/// The handles of one namespace.
-#[derive(Debug, Clone)]
-pub(super) struct NamespaceMetrics {
-    polling: Gauge,
-    websocket: Gauge,
-}
-
-impl NamespaceMetrics {
-    /// Registers the handles of `namespace`.
-    #[must_use]
-    pub(super) fn new(namespace: &str) -> Self {
-        let gauge = |transport: &'static str| {
-            let namespace = namespace.to_owned();
-            metrics::gauge!(CONNECTIONS, "transport" => transport, "socketio_namespace" => namespace)
-        };
-        Self { polling: gauge("polling"), websocket: gauge("websocket") }
-    }
-
-    fn gauge(&self, is_websocket: bool) -> &Gauge {
-        if is_websocket { &self.websocket } else { &self.polling }
-    }
+/// How many connections that were opened for `dialect` a transport carries. Looked up when one
+/// comes, moves or goes.
+fn connections(is_websocket: bool, dialect: &Arc<str>) -> Gauge {
+    let transport = if is_websocket { "websocket" } else { "polling" };
+    metrics::gauge!(CONNECTIONS, "transport" => transport, "dialect" => Arc::clone(dialect))
 }
 
 /// A counted connection; its drop takes it out of the count again.
 #[derive(Debug)]
 pub(super) struct Counted {
-    metrics: NamespaceMetrics,
+    dialect: Arc<str>,
     is_websocket: bool,
     since: Instant,
     reason: CloseReason,
 }
 
 impl Counted {
-    /// Counts one connection.
+    /// Counts one connection that was opened for `dialect`.
     #[must_use]
-    pub(super) fn new(metrics: NamespaceMetrics, is_websocket: bool) -> Self {
-        metrics.gauge(is_websocket).increment(1);
-        Self { metrics, is_websocket, since: Instant::now(), reason: CloseReason::Gone }
+    pub(super) fn new(dialect: Arc<str>, is_websocket: bool) -> Self {
+        connections(is_websocket, &dialect).increment(1);
+        Self { dialect, is_websocket, since: Instant::now(), reason: CloseReason::Gone }
     }
 
     /// Whether it is counted as a WebSocket.
@@ -128,9 +124,9 @@ impl Counted {
 
     /// A session that began with polling has got a WebSocket.
     pub(super) fn moves_to_websocket(&mut self) {
-        self.metrics.gauge(self.is_websocket).decrement(1);
+        connections(self.is_websocket, &self.dialect).decrement(1);
         self.is_websocket = true;
-        self.metrics.websocket.increment(1);
+        connections(self.is_websocket, &self.dialect).increment(1);
     }
 
     /// Why it will have ended; without it: the client went.
@@ -141,7 +137,7 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.metrics.gauge(self.is_websocket).decrement(1);
+        connections(self.is_websocket, &self.dialect).decrement(1);
         duration(self.reason).record(self.since.elapsed());
     }
 }

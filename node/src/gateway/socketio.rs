@@ -25,7 +25,7 @@ use crate::domain::refusal::Refusal;
 use crate::gateway::inside::{Greeted, Inside};
 use crate::gateway::intake::Intake;
 use crate::gateway::link::Link;
-use crate::gateway::metrics::{Handshake, NamespaceMetrics};
+use crate::gateway::metrics::Handshake;
 use crate::gateway::socketio::engine::Engine;
 use crate::gateway::socketio::intake::{Arrivals, Departure, Mouth};
 use crate::gateway::socketio::writer::Writer;
@@ -44,7 +44,6 @@ pub(super) struct Lane {
 #[derive(Clone)]
 pub(super) struct Namespace {
     path: Arc<str>,
-    metrics: NamespaceMetrics,
     lane: Arc<Lane>,
 }
 
@@ -55,7 +54,7 @@ impl Namespace {
     /// The namespace `path`.
     #[must_use]
     pub(super) fn new(path: Arc<str>, lane: Arc<Lane>) -> Self {
-        Self { metrics: NamespaceMetrics::new(&path), path, lane }
+        Self { path, lane }
     }
 
     /// Its path, with the slash.
@@ -88,19 +87,10 @@ impl Namespace {
         let (outbox, reader) = outbox();
         let (closing, asked_to_close) = watch::channel(None);
         let conn = self.lane.inside.next_conn();
-        let writer = Writer {
-            reader,
-            asked_to_close,
-            gone,
-            conn,
-            namespace: Arc::clone(&self.path),
-            link: Arc::clone(&link),
-        };
         socket.extensions.insert::<Mouth>(mouth);
-        socket.extensions.insert::<Waiting>(Arc::new(writer));
         socket.on_fallback(Arrivals);
         socket.on_disconnect(Departure);
-        (self.lane.inside.open)(Peer {
+        let dialect = (self.lane.inside.open)(Peer {
             conn,
             socket: socket.id.to_string(),
             venue: Venue::Namespace(Arc::clone(&self.path)),
@@ -113,7 +103,18 @@ impl Namespace {
             inbox,
             outbox,
             closing,
-        })
+        })?;
+        let writer = Writer {
+            reader,
+            asked_to_close,
+            gone,
+            conn,
+            namespace: Arc::clone(&self.path),
+            dialect,
+            link,
+        };
+        socket.extensions.insert::<Waiting>(Arc::new(writer));
+        Ok(())
     }
 }
 
@@ -142,7 +143,7 @@ impl ConnectHandler<LocalAdapter, Self> for Namespace {
         let writer = socket.extensions.remove::<Waiting>().and_then(Arc::into_inner);
         // None: the client has gone meanwhile.
         if let Some(writer) = writer {
-            let run = writer.run(socket, self.metrics.clone(), Arc::clone(&self.lane));
+            let run = writer.run(socket, Arc::clone(&self.lane));
             self.lane.inside.lifecycle.spawn("writer", run);
         }
     }

@@ -34,7 +34,6 @@ use crate::gateway::config::Heartbeat;
 use crate::gateway::credentials::Shown;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
-use crate::gateway::metrics::NamespaceMetrics;
 use crate::gateway::transport::Wire;
 use crate::gateway::websocket::connection::Connection;
 use crate::telemetry::audit::Caller;
@@ -49,16 +48,11 @@ const KEY_CHARS: usize = 24;
 #[derive(Debug)]
 pub(super) struct Served {
     venue: Venue,
-    metrics: NamespaceMetrics,
 }
 
 impl Served {
     fn new(venue: Venue) -> Arc<Self> {
-        let metrics = match &venue {
-            Venue::Namespace(namespace) => NamespaceMetrics::new(namespace),
-            Venue::Path(_) => NamespaceMetrics::new(NO_NAMESPACE),
-        };
-        Arc::new(Self { venue, metrics })
+        Arc::new(Self { venue })
     }
 }
 
@@ -70,9 +64,6 @@ pub(super) enum Speech {
     /// Envelopes of the dialect that is spoken here.
     Envelopes(Arc<Served>),
 }
-
-/// Stands in metrics for the namespace of a connection that carries envelopes.
-const NO_NAMESPACE: &str = "none";
 
 /// What the connections of this lane share.
 pub(super) struct Lane {

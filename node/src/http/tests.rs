@@ -18,7 +18,7 @@ fn sources(health: watch::Receiver<Health>) -> Sources {
     Sources {
         node: Arc::from("node-1"),
         started: Instant::now(),
-        local: Arc::new(|| LocalFigures { connections: 2, rooms: 1 }),
+        local: Arc::new(|| LocalFigures { connections: 2, rooms: 1, users: 2 }),
         cluster: Arc::new(|| ClusterFigures { nodes: 3, connections: 5, rooms: 4 }),
         blobs,
         health,

@@ -29,6 +29,7 @@ use crate::domain::reply::Reply;
 use crate::domain::role::Actor;
 use crate::http::api::status_of;
 use crate::hub::revocations::Revocations;
+use crate::telemetry::traces::{Part, Span};
 
 /// The dialect, the namespace on which only it is spoken, and its events.
 const DIALECT: &str = "ticket";
@@ -157,7 +158,10 @@ impl Tickets {
         self.chat.admit(&actor, &room).await?;
         // No connection of the node has this number, so all of them hear it.
         let (conn, limit) = (ConnId(u64::MAX), Some(MESSAGES));
-        let asker = Asker { actor: &actor, conn, is_spread: true, limit, request: None };
+        let mut span = Span::begin(Part::Receive);
+        span.tell("messaging.destination.name", &room);
+        let trace = span.parent();
+        let asker = Asker { actor: &actor, conn, is_spread: true, limit, trace, request: None };
         let Reply::Sent { message, .. } = self.chat.send(asker, draft).await? else {
             return Err(broken());
         };

@@ -71,6 +71,8 @@ struct State {
     /// Keys whose grace ends, in order.
     graces: VecDeque<(Instant, Key)>,
     connections: u64,
+    /// Users with a connection.
+    users: u64,
 }
 
 /// Who is here.
@@ -106,7 +108,9 @@ impl Directory {
     pub fn connect(&self, user: &Participant) {
         let mut state = self.lock();
         state.connections += 1;
-        state.add(Key::User(user.id.clone()), user);
+        if state.add(Key::User(user.id.clone()), user) {
+            state.users += 1;
+        }
         drop(state);
         self.changed.notify_one();
     }
@@ -115,7 +119,9 @@ impl Directory {
     pub fn disconnect(&self, user: &UserId) {
         let mut state = self.lock();
         state.connections = state.connections.saturating_sub(1);
-        state.remove(&Key::User(user.clone()), Departure::Cut);
+        if state.remove(&Key::User(user.clone()), Departure::Cut) {
+            state.users -= 1;
+        }
         drop(state);
         self.changed.notify_one();
     }
@@ -186,7 +192,11 @@ impl Directory {
     #[must_use]
     pub fn figures(&self) -> LocalFigures {
         let state = self.lock();
-        LocalFigures { connections: state.connections, rooms: state.rooms.len() as u64 }
+        LocalFigures {
+            connections: state.connections,
+            rooms: state.rooms.len() as u64,
+            users: state.users,
+        }
     }
 
     /// Resolves when something may have to be told.

@@ -9,8 +9,10 @@ use crate::domain::event::{Origin, SharedEntry};
 use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::hub::metrics::Metrics;
 use crate::hub::outbox::{Once, Outbox, Outgoing};
+use crate::telemetry::traces::{Part, Span};
 
 /// Spelled entries that are kept per topic, for those who are caught up from memory.
 const ROWS_MAX: usize = 64;
@@ -115,6 +117,8 @@ pub(crate) enum Cause<'a> {
 pub(crate) enum Manner {
     /// To every live member.
     Always,
+    /// The same, and how long it takes since then is counted.
+    Timed(Timestamp),
     /// Not to those whose outbox is more than half full: the first thing that is dropped.
     Droppable,
     /// Once per connection, however many rooms it comes through.
@@ -123,6 +127,17 @@ pub(crate) enum Manner {
     Same(Once),
     /// To a joiner, who may have forgotten what it was told before it left.
     Greeting(Once),
+}
+
+impl Manner {
+    /// The same; of something that everyone is told, how long that took since `at` is told too.
+    #[must_use]
+    pub(crate) fn timed(self, at: Timestamp) -> Self {
+        match self {
+            Self::Always | Self::Timed(_) => Self::Timed(at),
+            Self::Droppable | Self::Once(_) | Self::Same(_) | Self::Greeting(_) => self,
+        }
+    }
 }
 
 /// What every topic of a keeper needs to speak.
@@ -146,6 +161,16 @@ impl Voice<'_> {
             }
             Some(_) | None => Cause::Nobody,
         }
+    }
+
+    /// This node's part of an entry's trace.
+    pub(crate) fn span_of(&self, entry: &SharedEntry) -> Span {
+        let parent = entry.origin.as_ref().and_then(|origin| origin.trace);
+        let mut span = Span::after(parent, Part::Deliver);
+        span.tell("messaging.destination.name", &entry.room);
+        span.tell("messaging.message.id", entry.position);
+        span.tell("parlance.node", self.life);
+        span
     }
 
     /// A connection outlives a change of incarnation, and its number is never reused.
@@ -205,6 +230,7 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
     }
     let pushed = match manner {
         Manner::Always => outbox.push(outgoing),
+        Manner::Timed(at) => outbox.push_timed(outgoing, at),
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
         Manner::Once(once) => outbox.push_once(outgoing, once),

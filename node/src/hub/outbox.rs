@@ -18,6 +18,8 @@ use crate::dialect::Frame;
 use crate::domain::close::CloseReason;
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::time::Timestamp;
+use crate::hub::metrics;
+use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
 pub const OUTBOX_FRAMES_MAX: usize = 256;
@@ -87,13 +89,15 @@ impl Once {
     }
 }
 
-/// How news about a user is told.
+/// What is to be done when something is taken.
 #[derive(Debug, Clone, Copy)]
 enum News {
     /// Unless the connection has been told.
     Once(Once),
     /// In any case; it counts as told.
     Greeting(Once),
+    /// It was stored at this time: how long that is ago is counted.
+    Timed(Timestamp),
 }
 
 /// Users whose last news a connection remembers. One more forgets all: a repeat is harmless.
@@ -116,6 +120,8 @@ struct Gauge {
     reviewed: Notify,
     /// Told when at most half is left to write.
     half_empty: Notify,
+    /// What a scrape tells; after an overflow still what is really there.
+    waiting: Waiting,
 }
 
 impl Gauge {
@@ -161,6 +167,15 @@ impl Outbox {
         self.put(outgoing, None)
     }
 
+    /// Adds an entry that was stored `at` this time; how long it waited since then is counted when
+    /// it is taken to be written.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_timed(&self, outgoing: Outgoing, at: Timestamp) -> Result<(), Overflow> {
+        self.put(outgoing, Some(News::Timed(at)))
+    }
+
     /// Adds news about a user, which is dropped where the connection has been told already.
     ///
     /// # Errors
@@ -186,7 +201,11 @@ impl Outbox {
         }
         self.gauge.frames.fetch_add(1, Ordering::AcqRel);
         match self.sender.try_send((outgoing, news)) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Ok(()) => {
+                self.gauge.waiting.add(bytes);
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
         }
     }
@@ -274,7 +293,9 @@ impl OutboxReader {
     }
 
     fn takes(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
-        self.gauge.bytes.fetch_sub(outgoing.bytes(), Ordering::AcqRel);
+        let bytes = outgoing.bytes();
+        self.gauge.waiting.remove(bytes);
+        self.gauge.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
         if self.gauge.is_half_empty() {
             self.gauge.half_empty.notify_one();
@@ -284,6 +305,10 @@ impl OutboxReader {
             Some(News::Once(once)) => self.is_news(once),
             Some(News::Greeting(once)) => {
                 self.is_news(once);
+                true
+            }
+            Some(News::Timed(at)) => {
+                metrics::written(at);
                 true
             }
         }

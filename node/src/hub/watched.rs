@@ -4,13 +4,10 @@
 
 mod catching_up;
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::domain::close::CloseReason;
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ConnId, RoomId, UserId};
@@ -176,10 +173,14 @@ impl Watched {
     /// Hands a new entry to every live member.
     pub(crate) fn deliver(&mut self, entry: &SharedEntry, voice: &Voice<'_>) {
         self.is_quiet = false;
+        let _until_handed = voice.span_of(entry);
         let spelling = self.spelled.row(entry);
         let cause = voice.cause_of_entry(entry);
+        let manner = manner_of(entry);
+        // One listener's wait stands for all: another one each time, so that none is told for long.
+        let timed = entry.position.seq.0.checked_rem(self.members.len() as u64);
         let mut has_left = false;
-        for member in self.members.values_mut() {
+        for (at, member) in (0..).zip(self.members.values_mut()) {
             match member.stage {
                 Stage::CatchingUp { .. } => continue,
                 Stage::Greeting { .. } | Stage::Live => (),
@@ -189,11 +190,10 @@ impl Watched {
                 continue;
             }
             member.after = entry.position;
-            has_left |= !tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
+            let manner = if timed == Some(at) { manner.timed(entry.at) } else { manner };
+            has_left |= !tell(&member.listener, spelling, (cause, manner), voice);
             note_handed(&mut self.handed, entry, &member.listener.user);
         }
-        let age = clock::now().0.saturating_sub(entry.at.0);
-        voice.metrics.delivery_latency.record(Duration::from_millis(age));
         if has_left {
             self.forget_the_gone();
         }

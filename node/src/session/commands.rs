@@ -130,7 +130,14 @@ impl Session {
     pub(super) fn asker<'a>(&self, actor: &'a Actor, limit: Option<Limit>) -> Asker<'a> {
         // Only who is limited needs to know whether the user is elsewhere too.
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
-        Asker { actor, conn: self.peer.conn, is_spread, limit, request: None }
+        Asker {
+            actor,
+            conn: self.peer.conn,
+            is_spread,
+            limit,
+            trace: self.span.parent(),
+            request: None,
+        }
     }
 
     /// A first token makes the connection the user's; a later one must be the same user's.

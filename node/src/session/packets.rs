@@ -14,7 +14,8 @@ use crate::domain::refusal::Refusal;
 use crate::domain::reply::Reply;
 use crate::hub::outbox::{AckId, Outgoing};
 use crate::session::Session;
-use crate::session::metrics::{self, Metrics};
+use crate::session::metrics::Metrics;
+use crate::telemetry::traces::{Part, Span};
 
 /// How a client recognises the answer to what it asked.
 #[derive(Debug, Default)]
@@ -44,6 +45,7 @@ impl Session {
                 let (dialect, event) = (request.dialect, Arc::clone(&request.event));
                 let asking = Asking { ack, request: request.request.clone() };
                 room = request.command.room().cloned();
+                self.trace(&request.command);
                 // Authentication is the same in all, so it shows none.
                 if !matches!(request.command, Command::Authenticate { .. }) {
                     self.speak(dialect).await;
@@ -59,15 +61,26 @@ impl Session {
             }
         };
         let label = event.clone().unwrap_or_else(|| Arc::from(Metrics::OTHER));
-        metrics::counted(&label, result.as_ref().err(), started.elapsed());
+        self.parts.metrics.counted(&label, result.as_ref().err(), started.elapsed());
         if let Err(refusal) = &result {
             self.auditor.refused(self.identity.as_ref(), event.as_deref(), room, refusal);
+            self.span.failed(refusal.code());
         }
         let parts = Arc::clone(&self.parts);
         let dialect = parts.dialects.get(dialect);
         match result {
             Ok(reply) => self.answer(dialect, &label, &reply, &asking),
             Err(refusal) => self.refuse(dialect, event.as_deref(), &refusal, &asking),
+        }
+        self.span = Span::default();
+    }
+
+    /// Begins the trace of a message.
+    fn trace(&mut self, command: &Command) {
+        if let Command::Send(draft) = command {
+            self.span = Span::begin(Part::Receive);
+            self.span.tell("messaging.destination.name", &draft.room);
+            self.span.tell("messaging.client.id", self.peer.conn);
         }
     }
 
@@ -93,7 +106,7 @@ impl Session {
         let (dialect, event) = (greeting.dialect, Arc::clone(&greeting.event));
         let room = greeting.command.room().cloned();
         let result = self.limited(greeting).await;
-        metrics::counted(&event, result.as_ref().err(), started.elapsed());
+        self.parts.metrics.counted(&event, result.as_ref().err(), started.elapsed());
         if let Err(refusal) = &result {
             self.auditor.refused(self.identity.as_ref(), Some(&event), room, refusal);
         }
@@ -107,8 +120,7 @@ impl Session {
 
     /// An event that the gateway did not keep; its client is told so.
     pub(super) fn turned_away(&mut self, refusal: &Refusal, asking: &Asking) {
-        let label = Arc::from(Metrics::OTHER);
-        metrics::counted(&label, Some(refusal), Duration::ZERO);
+        self.parts.metrics.counted(Metrics::OTHER, Some(refusal), Duration::ZERO);
         self.auditor.refused(self.identity.as_ref(), None, None, refusal);
         self.refuse(self.parts.dialects.get(self.dialect), None, refusal, asking);
     }

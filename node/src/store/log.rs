@@ -24,6 +24,7 @@ use crate::store::shard::PATIENCE;
 use crate::store::{
     Append, AppendError, Appended, Counted, Head, Page, Redaction, Store, StoreError,
 };
+use crate::telemetry::traces::{Part, Span};
 
 /// How long a client should wait when this node's queue is full: it drains within that, or Redis
 /// is away.
@@ -90,7 +91,11 @@ impl Store {
     async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
         let deadline = Instant::now() + PATIENCE;
         let node = *self.shard.life.borrow();
-        let origin = append.origin.clone().map(|(conn, request)| Origin { node, conn, request });
+        let mut span = Span::after(append.trace, Part::Publish);
+        span.tell("messaging.destination.name", &append.room);
+        let trace = span.parent();
+        let origin = append.origin.clone();
+        let origin = origin.map(|(conn, request)| Origin { node, conn, request, trace });
         let encoded = encode(origin.as_ref(), &append);
         let (sender, body) = encoded.map_err(|error| {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
@@ -102,6 +107,7 @@ impl Store {
         let job = Job {
             what: what(&append.event),
             topic: Topic::Room(append.room),
+            trace,
             mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
             sender,
             body,
@@ -140,6 +146,7 @@ impl Store {
         let job = self.take_room(&body).map(|room_taken| Job {
             what: What::Signal,
             topic,
+            trace: None,
             mark: None,
             sender: String::new(),
             body,

@@ -20,10 +20,12 @@ use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::store::keys::Half;
 use crate::store::script::{DENY_OOM, FENCE, Failure, Input, PRELUDE, Script};
 use crate::store::shard::Shard;
 use crate::store::{AppendError, Appended, StoreError};
+use crate::telemetry::traces::{Part, Span};
 
 /// Jobs that may wait: a few seconds of a busy node.
 pub(crate) const JOBS_WAITING_MAX: usize = 4096;
@@ -64,6 +66,8 @@ pub(crate) enum What {
 pub(crate) struct Job {
     pub(crate) what: What,
     pub(crate) topic: Topic,
+    /// The trace that it belongs to, if it is kept.
+    pub(crate) trace: Option<TraceParent>,
     /// Under which a repeated attempt is recognised; every event has one, signals have none.
     pub(crate) mark: Option<[u8; 16]>,
     /// The user who wrote it; of a redaction the place of its message. Empty: the application.
@@ -194,7 +198,10 @@ impl Publisher {
             let Some(deadline) = batch.iter().map(|job| job.deadline).max() else { return };
             let present = *life.borrow_and_update();
             let input = self.input(present, &batch);
-            match PUBLISH.once::<Vec<Answer>>(&self.client, &input).await {
+            let spans = trace(&batch);
+            let answer = PUBLISH.once::<Vec<Answer>>(&self.client, &input).await;
+            end(spans, answer.as_ref().err());
+            match answer {
                 Ok(answers) => return settle(batch, answers),
                 Err(Failure::Stale) => {
                     self.shard.stale.send_replace(present);
@@ -273,6 +280,24 @@ impl Publisher {
 async fn back_off(pause: &mut Duration) {
     sleep(*pause).await;
     *pause = (*pause * 2).min(PAUSE_MAX);
+}
+
+/// The call of the script, in the trace of each item that has one.
+fn trace(batch: &[Job]) -> Vec<Span> {
+    let call = |parent| {
+        let mut span = Span::after(Some(parent), Part::Script);
+        span.tell("db.operation.batch.size", batch.len());
+        span
+    };
+    batch.iter().filter_map(|job| job.trace).map(call).collect()
+}
+
+fn end(spans: Vec<Span>, failure: Option<&Failure>) {
+    for mut span in spans {
+        if let Some(failure) = failure {
+            span.failed(format_args!("{failure:?}"));
+        }
+    }
 }
 
 /// The script answers one for each item, in order.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer, de};
 use tracing::level_filters::LevelFilter;
@@ -11,7 +12,7 @@ use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Settings of the section `log`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -83,16 +84,38 @@ impl fmt::Display for Filter {
     }
 }
 
+/// What the log of this process goes by.
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts the log of this process.
 ///
 /// # Errors
 /// It was started before.
 pub fn start(config: &Config) -> Result<(), TryInitError> {
     let usual = if io::stderr().is_terminal() { Format::Text } else { Format::Json };
-    subscriber(&config.level, config.format.unwrap_or(usual), io::stderr).try_init()
+    let (subscriber, level) = subscriber(&config.level, config.format.unwrap_or(usual), io::stderr);
+    subscriber.try_init()?;
+    LEVEL.get_or_init(|| level);
+    Ok(())
 }
 
-fn subscriber<W>(level: &Filter, format: Format, writer: W) -> impl Subscriber + Send + Sync
+/// What is logged now; `None`: the log was not started.
+#[must_use]
+pub fn level() -> Option<Filter> {
+    LEVEL.get()?.clone_current().map(Filter)
+}
+
+/// Has this logged from now on; `false`: the log was not started.
+#[must_use]
+pub fn set_level(level: Filter) -> bool {
+    LEVEL.get().is_some_and(|it| it.reload(level.0).is_ok())
+}
+
+fn subscriber<W>(
+    level: &Filter,
+    format: Format,
+    writer: W,
+) -> (impl Subscriber + Send + Sync, reload::Handle<Targets, Registry>)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -101,7 +124,8 @@ where
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    Registry::default().with(layer.with_filter(level.0.clone().and(filter_fn(is_wanted))))
+    let (filter, handle) = reload::Layer::new(level.0.clone());
+    (Registry::default().with(layer.with_filter(filter.and(filter_fn(is_wanted)))), handle)
 }
 
 /// No setting may switch these on: below info the Socket.IO library prints what clients send,
@@ -163,7 +187,8 @@ mod tests {
     fn logged(level: &str, format: Format, emit: impl FnOnce()) -> String {
         let buffer = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&buffer);
-        let log = subscriber(&level.parse().unwrap(), format, move || Shared(Arc::clone(&writer)));
+        let make = move || Shared(Arc::clone(&writer));
+        let (log, _handle) = subscriber(&level.parse().unwrap(), format, make);
         tracing::subscriber::with_default(log, emit);
         let bytes = buffer.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

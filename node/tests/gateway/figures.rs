@@ -18,7 +18,7 @@ async fn connections_are_counted_by_transport_and_nothing_is_left_when_they_end(
         assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");
     };
     let server = Server::echo().await;
-    let open = r#"parlance_connections{transport="websocket",socketio_namespace="/conversation"}"#;
+    let open = r#"parlance_connections{transport="websocket",dialect="echo"}"#;
     let mut client = RawClient::connect(Lane::Lean, &server.address).await;
     client.next().await.unwrap();
     has(&format!("{open} 1"));
@@ -42,7 +42,7 @@ async fn a_session_that_becomes_a_websocket_is_counted_as_one() {
     script.says("connected").await;
     let text = recorder.handle().render();
     for (transport, count) in [("polling", 0), ("websocket", 1)] {
-        let labels = format!(r#"{{transport="{transport}",socketio_namespace="/conversation"}}"#);
+        let labels = format!(r#"{{transport="{transport}",dialect="echo"}}"#);
         assert!(text.contains(&format!("parlance_connections{labels} {count}\n")), "{text}");
     }
 }

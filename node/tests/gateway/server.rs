@@ -69,7 +69,7 @@ impl Server {
                     return Err(Refusal::AuthRequired);
                 }
                 tasks.spawn("session", session(peer));
-                Ok(())
+                Ok(Arc::from("echo"))
             }),
             takes_files: Arc::new(|_, packet| packet.starts_with(r#"["files""#)),
         };

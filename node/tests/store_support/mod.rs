@@ -309,6 +309,7 @@ pub(crate) fn message(room: &RoomId, sender: &str, name: Option<&str>, text: &st
         sender: Some(user(sender)),
         client_message_id: client_message_id.clone(),
         origin: Some((ConnId(1), None)),
+        trace: None,
         event: Event::MessagePosted(Message {
             sender: participant(sender),
             text: text.to_owned(),

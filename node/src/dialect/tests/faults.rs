@@ -293,7 +293,7 @@ fn a_folders_files_add_dialects_and_replace_those_with_their_name() {
     write("sixth.toml", &RIGHT.replace("\"/\"", "[\"/\", \"/sixth\"]"));
     write("notes.txt", "no dialect");
     let dialects = Dialects::load(folder.path()).unwrap();
-    let names: Vec<&str> = dialects.all.iter().map(|it| it.name()).collect();
+    let names: Vec<&str> = dialects.all.iter().map(|it| &**it.name()).collect();
     assert_eq!(names, ["case", "flow", "desk", "ticket", "conversation", "sixth"]);
     assert!(dialects.decode("/", r#"["conversation:join","c1"]"#).is_err());
 

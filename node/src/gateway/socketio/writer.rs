@@ -15,7 +15,7 @@ use crate::domain::id::ConnId;
 use crate::gateway::drain::{self, FLUSH_MAX};
 use crate::gateway::flow::Load;
 use crate::gateway::link::Link;
-use crate::gateway::metrics::{Counted, NamespaceMetrics};
+use crate::gateway::metrics::Counted;
 use crate::gateway::socketio::Lane;
 use crate::gateway::socketio::intake::Mouth;
 use crate::hub::outbox::{OutboxReader, Outgoing};
@@ -29,6 +29,8 @@ pub(super) struct Writer {
     pub(super) gone: watch::Receiver<Option<CloseReason>>,
     pub(super) conn: ConnId,
     pub(super) namespace: Arc<str>,
+    /// The dialect that is expected, for metrics.
+    pub(super) dialect: Arc<str>,
     pub(super) link: Arc<Link>,
 }
 
@@ -47,13 +49,8 @@ enum End {
 
 impl Writer {
     /// Writes until the connection ends, and ends it.
-    pub(super) async fn run(
-        mut self,
-        socket: Arc<Socket>,
-        metrics: NamespaceMetrics,
-        lane: Arc<Lane>,
-    ) {
-        let mut counted = Counted::new(metrics, self.link.is_websocket());
+    pub(super) async fn run(mut self, socket: Arc<Socket>, lane: Arc<Lane>) {
+        let mut counted = Counted::new(Arc::clone(&self.dialect), self.link.is_websocket());
         let end = self.write(&socket, &mut counted, &lane).await;
         let reason = match end {
             End::Asked(reason) | End::Gone(reason) => reason,

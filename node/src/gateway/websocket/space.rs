@@ -54,7 +54,7 @@ impl Space {
         let (closing, asked_to_close) = watch::channel(None);
         let known = Arc::new(AtomicBool::new(greeted.identity.is_some()));
         let socket = new_id();
-        (inside.open)(Peer {
+        let dialect = (inside.open)(Peer {
             conn: inside.next_conn(),
             socket: socket.clone(),
             venue: served.venue.clone(),
@@ -73,7 +73,7 @@ impl Space {
             reader,
             intake: Some(intake),
             is_over: false,
-            counted: Counted::new(served.metrics.clone(), true),
+            counted: Counted::new(dialect, true),
             closing: Box::pin(asked(asked_to_close)),
             known,
         };

@@ -42,7 +42,7 @@ fn with_a_file() -> Event {
 
 fn origin() -> Origin {
     let node = NodeLife { index: 3, incarnation: 1_700_000_000_000 };
-    Origin { node, conn: ConnId(9), request: Some("r-1".to_owned()) }
+    Origin { node, conn: ConnId(9), request: Some("r-1".to_owned()), trace: None }
 }
 
 fn record(version: u8, body: &[u8]) -> Vec<u8> {

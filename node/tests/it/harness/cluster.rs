@@ -179,8 +179,12 @@ impl Cluster {
 
     /// The status of `/readyz`; `None`: no answer.
     pub(crate) async fn readiness(&self, node: usize) -> Option<u16> {
-        let url = format!("http://{}/readyz", self.nodes[node].internal);
-        reqwest::get(url).await.ok().map(|it| it.status().as_u16())
+        reqwest::get(self.internal(node, "/readyz")).await.ok().map(|it| it.status().as_u16())
+    }
+
+    /// Where a page of a node's internal port is.
+    pub(crate) fn internal(&self, node: usize, path: &str) -> String {
+        format!("http://{}{path}", self.nodes[node].internal)
     }
 
     /// What a public path of a node answers: status and JSON.

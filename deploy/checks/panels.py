@@ -1,0 +1,34 @@
+"""Asks a Prometheus for what each panel of the dashboards shows; a panel that shows nothing is a mistake.
+
+    panels.py URL
+"""
+
+import json
+import sys
+import urllib.parse
+import urllib.request
+
+from agreement import DASHBOARDS, expressions, filled_in
+
+
+def answer(url: str, expr: str) -> list:
+    query = urllib.parse.urlencode({"query": expr})
+    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=10) as response:
+        return json.load(response)["data"]["result"]
+
+
+def main(url: str) -> int:
+    asked = failed = 0
+    for file in DASHBOARDS:
+        for title, expr in expressions(json.loads(file.read_text())):
+            asked += 1
+            values = [it["value"][1] for it in answer(url, filled_in(expr))]
+            if not values or all(it == "NaN" for it in values):
+                failed += 1
+                print(f"{file.name}: {title}: shows nothing: {expr}")
+    print(f"{asked} queries asked")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

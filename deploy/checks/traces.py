@@ -1,0 +1,50 @@
+"""Finds a complete trace in the log of a collector that writes spans in detail.
+
+    traces.py LOG
+"""
+
+import collections
+import pathlib
+import re
+import sys
+
+# Each part of a message's way, and the part that it follows.
+PARTS = {"receive": None, "publish": "receive", "publish.lua": "publish", "deliver": "publish"}
+
+
+def spans(log: str) -> list[dict]:
+    found = []
+    for text in re.split(r"^\s*Span #\d+$", log, flags=re.M)[1:]:
+        span = {
+            key: value.strip()
+            for key, value in re.findall(r"^\s+(Trace ID|Parent ID|ID|Name)\s*:([^\n]*)$", text, re.M)
+        }
+        node = re.search(r"parlance\.node: Str\(([^)]*)\)", text)
+        found.append(span | {"node": node and node[1]})
+    return found
+
+
+def problem(trace: list[dict]) -> str | None:
+    by_name = collections.defaultdict(list)
+    for span in trace:
+        by_name[span["Name"]].append(span)
+    for name, before in PARTS.items():
+        parents = [it["ID"] for it in by_name[before]] if before else [""]
+        if not any(it["Parent ID"] in parents for it in by_name[name]):
+            return f"no {name} that follows {before or 'nothing'}"
+    nodes = {it["node"] for it in by_name["deliver"]}
+    return None if len(nodes) == 2 else f"delivered by {nodes}"
+
+
+def main(file: str) -> int:
+    traces = collections.defaultdict(list)
+    for span in spans(pathlib.Path(file).read_text()):
+        traces[span["Trace ID"]].append(span)
+    problems = collections.Counter(problem(it) for it in traces.values())
+    print(f"{len(traces)} traces, of them complete: {problems[None]}", *problems.items(), sep="\n")
+    # A restart in the middle cuts some.
+    return 0 if len(traces) < 2 * problems[None] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
