@@ -13,8 +13,26 @@ use crate::CLIENTS;
 /// Where the lean lane is.
 pub(crate) const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
-/// Stands once in each message, and nowhere else.
-pub(crate) const MARK: u8 = b'~';
+/// These two characters stand side by side once in each message, and nowhere else.
+pub(crate) const MARK: [u8; 2] = *b"~x";
+
+/// Counts messages in what one connection reads, however it is cut.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// The last byte so far.
+    last: u8,
+}
+
+impl Marks {
+    pub(crate) fn count(&mut self, bytes: &[u8]) -> usize {
+        let mut found = 0;
+        for byte in bytes {
+            found += usize::from([self.last, *byte] == MARK);
+            self.last = *byte;
+        }
+        found
+    }
+}
 
 /// Opens all connections, and returns when so many messages were heard.
 pub(crate) fn listen(row: &str, address: &str, deliveries: usize) {
@@ -27,9 +45,9 @@ pub(crate) fn listen(row: &str, address: &str, deliveries: usize) {
             let mut stream = connect(row, address).await;
             let (heard, done) = (Arc::clone(&heard), Arc::clone(&done));
             tasks.spawn(async move {
-                let mut bytes = [0; 4096];
+                let (mut bytes, mut marks) = ([0; 4096], Marks::default());
                 while let Ok(read @ 1..) = stream.read(&mut bytes).await {
-                    let marks = bytes[..read].iter().filter(|it| **it == MARK).count();
+                    let marks = marks.count(&bytes[..read]);
                     if heard.fetch_add(marks, Ordering::Relaxed) + marks == deliveries {
                         done.notify_one();
                     }

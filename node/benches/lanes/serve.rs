@@ -130,7 +130,7 @@ async fn play(phase: &Phase, audience: &Audience) -> f64 {
         let members = (message % rooms) * phase.room..(message % rooms + 1) * phase.room;
         match audience {
             Audience::Sockets(sockets) => {
-                let frame = [&[0x81, 120][..], &[MARK], &[b'x'; 119]].concat();
+                let frame = [&[0x81, 120][..], &MARK, &[b'x'; 118]].concat();
                 for socket in &sockets[members] {
                     (&mut &*socket).write_all(&frame).unwrap();
                 }
@@ -150,10 +150,10 @@ async fn play(phase: &Phase, audience: &Audience) -> f64 {
     used() - before
 }
 
-/// 120 bytes as a packet: `42/conversation,["message:new","~xx…"]`.
+/// 120 bytes as a packet, with the mark in it: `42/conversation,["message:new","~xx…"]`.
 fn frame() -> Frame {
     let around = r#"42/conversation,["message:new",""]"#.len() + 1;
-    let payload = format!("\"{}{}\"", char::from(MARK), "x".repeat(120 - around));
+    let payload = format!("\"~{}\"", "x".repeat(120 - around));
     Frame::new("message:new".into(), RawValue::from_string(payload).unwrap())
 }
 

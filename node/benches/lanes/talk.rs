@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::CLIENTS;
-use crate::clients::{MARK, WEBSOCKET, send, until, upgrade};
+use crate::clients::{Marks, WEBSOCKET, send, until, upgrade};
 
 /// What tokens are signed with.
 pub(crate) const SECRET: &str = "a secret of the bench, long enough for HS256";
@@ -81,7 +81,7 @@ impl Talk {
                 ticks.tick().await;
             }
             let (room, member) = (message % rooms, message / rooms % self.room);
-            let content = format!("{}{}", char::from(MARK), "x".repeat(40));
+            let content = format!("~{}", "x".repeat(40));
             let event = json!(["message:send", {
                 "conversationId": format!("room-{room}"), "content": content,
             }]);
@@ -114,9 +114,9 @@ async fn listen(
     done: Arc<Notify>,
     deliveries: usize,
 ) {
-    let mut bytes = [0; 4096];
+    let (mut bytes, mut marks) = ([0; 4096], Marks::default());
     while let Ok(read @ 1..) = stream.read(&mut bytes).await {
-        let marks = bytes[..read].iter().filter(|it| **it == MARK).count();
+        let marks = marks.count(&bytes[..read]);
         if heard.fetch_add(marks, Ordering::Relaxed) + marks == deliveries {
             done.notify_one();
         }
