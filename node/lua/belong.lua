@@ -8,6 +8,7 @@
 local meta = redis.call('HMGET', KEYS[4], 'visibility', 'state')
 if not meta[1] or meta[2] == 'deleted' then return pack('gone') end
 if tonumber(ARGV[3]) < redis.call('HLEN', KEYS[5]) + (#ARGV - 3) / 2 then return pack('full') end
+redis.call('HINCRBY', KEYS[4], 'rules', 1)
 local out = {}
 for i = 4, #ARGV, 2 do
   if ARGV[i + 1] ~= '' then

@@ -14,4 +14,5 @@ for i = 3, #ARGV, 2 do
   end
 end
 redis.call('HSET', KEYS[4], 'updated', int(NOW))
+redis.call('HINCRBY', KEYS[4], 'rules', 1)
 return pack(true)

@@ -7,7 +7,8 @@
 -- ARGV[3]: entries that a room keeps; ARGV[4]: seconds for which an entry is kept; ARGV[5]: entries
 -- of the feed, 0 where there is none; then for each item six: what, number of its topic's first key,
 -- name of the topic, dedupe mark, sender, body.
--- What: message, event, close, reopen, delete, redact (a room's entries), room_signal, user_signal.
+-- What: message, event, close, reopen, delete, redact (a room's entries), find (where the one with this
+-- mark is), room_signal, user_signal.
 -- Of a redaction the sender is the place, epoch and seq; the body holds three, behind the lengths of
 -- the first two: the event, what takes the message's place, and what takes that of earlier edits.
 
@@ -183,6 +184,7 @@ local function append(first, what, name, mark, sender, body)
   if not room.period then read_recent(room) end
   -- First of all: a send that is stored is acknowledged, whatever has happened since.
   local place = seen_before(room, mark)
+  if what == 'find' then return place and { duplicate = { cmsgpack.unpack(place) } } or 'missing' end
   if place then return repeated(room, name, place) end
   if room.state == 'deleted' then return 'gone' end
   if room.state == 'closed' and (what == 'message' or what == 'close') then return 'closed' end

@@ -29,6 +29,7 @@ use crate::dialect::{Dialects, LinkTo};
 use crate::gateway::accept::Listener;
 use crate::gateway::{Behind, Gateway};
 use crate::http::api::{self, PartsLater};
+use crate::http::body::Bodies;
 use crate::http::tickets::{self, Tickets};
 use crate::http::{self, Sources};
 use crate::hub::{self, HANDED_MAX, Hub};
@@ -119,8 +120,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     let started = Instant::now();
     // The internal port first: a node that waits for Redis lives, and says that it is not ready.
     let (health, seen) = watch::channel(Health::Starting);
-    let api = PartsLater::default();
-    serve_internal(config, seen, &api, lifecycle).await?;
+    let (api, bodies) = (PartsLater::default(), Bodies::default());
+    serve_internal(config, seen, (&api, &bodies), lifecycle).await?;
 
     let auth = Arc::new(Authenticator::new(&config.auth, lifecycle)?);
     if config.auth.mode == Mode::Trust {
@@ -142,6 +143,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     api.get_or_init(|| api::Parts {
         chat: chat.clone(),
         store: store.clone(),
+        blobs: blobs.clone(),
         audit: audit.clone(),
     });
     let tickets = Tickets {
@@ -149,6 +151,8 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
         dialects: Arc::clone(&dialects),
         auth: Arc::clone(&auth),
         revocations: Arc::clone(hub.revocations()),
+        audit: audit.clone(),
+        bodies,
         body_bytes_max: config.limits.message_bytes.get(),
     };
     let sessions = Sessions::new(
@@ -177,7 +181,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
 async fn serve_internal(
     config: &Config,
     health: watch::Receiver<Health>,
-    api: &PartsLater,
+    (api, bodies): (&PartsLater, &Bodies),
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
     let scrape = metrics::install()?;
@@ -187,7 +191,7 @@ async fn serve_internal(
     let listener = Listener::bind(address, INTERNAL_TRANSPORTS_MAX, CancellationToken::new());
     let listener = listener.await.map_err(cannot_listen(address))?;
     let at = listener.address().map_err(cannot_listen(address))?;
-    let pages = http::internal(health, scrape, api::routes(&config.api, api), lifecycle);
+    let pages = http::internal(health, scrape, api::routes(&config.api, (api, bodies)), lifecycle);
     lifecycle.spawn("internal port", listener.serve(pages, lifecycle.clone()));
     info!(listen = %at, "serving probes and metrics");
     Ok(())

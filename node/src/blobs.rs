@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
-use futures_util::StreamExt;
+use futures_util::stream;
+use futures_util::{Stream, StreamExt};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::sync::{Semaphore, oneshot};
@@ -47,6 +47,9 @@ const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// When to try again while the node has no room: a slow store takes a few seconds for an upload.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Files that are removed at once.
+const REMOVALS_AT_ONCE: usize = 16;
 
 /// The node's files. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -184,15 +187,23 @@ impl Blobs {
         }
     }
 
-    async fn remove(&self, attachments: Vec<Attachment>) {
-        for Attachment { id, .. } in attachments {
+    /// Removes the files of a message that is taken away. One that is gone is no failure.
+    ///
+    /// # Errors
+    /// The store does not answer: some may be left, and removing them again is harmless.
+    pub async fn remove(&self, attachments: &[Attachment]) -> Result<(), Refusal> {
+        let ids: Vec<BlobId> = attachments.iter().map(|it| it.id).collect();
+        let removed = stream::iter(ids).map(|id| async move {
             match self.store.delete(&key(id)).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => (),
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(error) => {
-                    warn!(blob.id = %id, %error, "a file that no message keeps cannot be removed");
+                    warn!(blob.id = %id, %error, "a file cannot be removed");
+                    Err(Refusal::Unavailable(Outcome::Refused))
                 }
             }
-        }
+        });
+        let removed: Vec<_> = removed.buffer_unordered(REMOVALS_AT_ONCE).collect().await;
+        removed.into_iter().collect()
     }
 }
 
@@ -210,6 +221,12 @@ impl Stored {
 }
 
 impl Kept {
+    /// What the message carries.
+    #[must_use]
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attachments
+    }
+
     /// The message was not stored: its files are removed in the background.
     pub fn discard(self) {
         drop(Stored { blobs: self.blobs, attachments: self.attachments });
@@ -222,7 +239,9 @@ impl Drop for Stored {
         if !attachments.is_empty() {
             let blobs = self.blobs.clone();
             let lifecycle = blobs.lifecycle.clone();
-            lifecycle.spawn("removal of files", async move { blobs.remove(attachments).await });
+            lifecycle.spawn("removal of files", async move {
+                drop(blobs.remove(&attachments).await); // it was logged, and nobody waits for it
+            });
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod access_hook;
 
+mod files;
 mod moderation;
 mod news;
 mod posts;
@@ -19,10 +20,10 @@ mod views;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{debug, info};
 
-use crate::blobs::{Blobs, Stored};
+use crate::blobs::Blobs;
 use crate::chat::access_hook::AccessHook;
 pub use crate::chat::posts::Post;
 use crate::chat::quotas::Quotas;
@@ -31,7 +32,6 @@ pub use crate::chat::rooms::Admitted;
 pub use crate::chat::stats::EVERY as STATS_EVERY;
 use crate::chat::typing::Typing;
 use crate::clock;
-use crate::domain::attachment::Upload;
 use crate::domain::command::Draft;
 use crate::domain::event::{Event, Origin};
 use crate::domain::id::{ConnId, MessageId, RoomId, UserId};
@@ -68,6 +68,8 @@ pub struct Chat {
     policy: RoomPolicy,
     hook: AccessHook,
     blobs: Blobs,
+    unsettled: std::sync::Arc<Semaphore>,
+    lifecycle: Lifecycle,
     quotas: std::sync::Arc<Quotas>,
     reads: mpsc::Sender<ReadMark>,
     news: mpsc::Sender<news::Item>,
@@ -112,6 +114,8 @@ impl Chat {
             policy: config.policy,
             hook,
             blobs: blobs.clone(),
+            unsettled: files::places(),
+            lifecycle: lifecycle.clone(),
             quotas,
             reads,
             news: news::start(store.clone(), lifecycle),
@@ -159,8 +163,6 @@ impl Chat {
     pub async fn send(&self, asker: Asker<'_>, draft: Draft) -> Result<Reply, Refusal> {
         rooms::may_send(asker.actor, &draft.room)?;
         self.quotas.take(&self.store, asker, "messages").await?;
-        let stored = self.store_files(draft.uploads).await?;
-        let attachments = stored.as_ref().map_or_else(Vec::new, |it| it.attachments().to_vec());
         let sender = asker.actor.participant.clone();
         let append = Append {
             room: draft.room.clone(),
@@ -173,18 +175,12 @@ impl Chat {
                 text: draft.text,
                 kind: draft.kind,
                 client_message_id: draft.client_message_id,
-                attachments,
+                attachments: Vec::new(),
             }),
             redacts: None,
         };
-        // Before: a connection that ends meanwhile must not take the files of its message away.
-        let kept = stored.map(Stored::keep);
-        let appended = self.append(append).await;
-        // The message was refused, or was stored already with the files of an earlier attempt.
-        if let Some(kept) = kept.filter(|_| !may_hold_files(&appended)) {
-            kept.discard();
-        }
-        let Appended { position, at, duplicate, .. } = appended?;
+        let appended = self.append_with(draft.uploads, append).await?;
+        let Appended { position, at, duplicate, .. } = appended;
         let repeated = if duplicate && asker.request.is_some() {
             self.store.entry(&draft.room, position).await.map_err(unavailable)?
         } else {
@@ -192,13 +188,6 @@ impl Chat {
         };
         let message = MessageId::new(&draft.room, position);
         Ok(Reply::Sent { message, room: draft.room, position, at, repeated })
-    }
-
-    async fn store_files(&self, uploads: Vec<Upload>) -> Result<Option<Stored>, Refusal> {
-        if uploads.is_empty() {
-            return Ok(None);
-        }
-        self.blobs.store(uploads).await.map(Some)
     }
 
     /// The cluster's figures; whoever watches them is told, too.
@@ -269,6 +258,7 @@ impl Chat {
                 Ok(appended)
             }
             Err(AppendError::Refused(refusal)) => Err(refusal),
+            Err(AppendError::Missing) => Err(Refusal::invalid("there is no such message any more")),
             Err(AppendError::Failed(error)) => {
                 debug!(%error, outcome = error.outcome.as_str(), "an event was not stored");
                 Err(Refusal::Unavailable(error.outcome))
@@ -359,14 +349,6 @@ impl Chat {
         info!(user.id = %user, by = %actor.id(), "a user is disconnected");
         self.store.signal(Topic::User(user.clone()), Signal::Disconnect);
         Ok(Reply::Disconnected { user })
-    }
-}
-
-/// Whether the log holds, or may hold, the message of this attempt.
-fn may_hold_files(appended: &Result<Appended, Refusal>) -> bool {
-    match appended {
-        Ok(appended) => !appended.duplicate,
-        Err(refusal) => refusal.outcome() == Outcome::Unknown,
     }
 }
 

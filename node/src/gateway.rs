@@ -169,6 +169,7 @@ impl Gateway {
     pub fn router(&self, pages: Router) -> Router {
         let socket_io = any(door::pass).with_state(Arc::clone(&self.door));
         pages
+            .layer(from_fn_with_state(Arc::clone(&self.door), door::introduce))
             .route(ENGINE_PATH, socket_io.clone())
             .route(&format!("{ENGINE_PATH}/"), socket_io)
             .layer(from_fn_with_state(Arc::clone(&self.door), door::pass_envelopes))

@@ -2,6 +2,7 @@
 //! probes and metrics on the internal port.
 
 pub mod api;
+pub mod body;
 
 mod files;
 mod health;

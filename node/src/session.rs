@@ -300,9 +300,9 @@ fn greeting(
         return Err(Refusal::AuthRequired);
     }
     if let (Some(identity), Some(greeting)) = (&mut peer.identity, &greeting) {
-        let user = &mut identity.actor.participant;
-        greeting.claims.check(user)?;
-        user.name_if_unnamed(greeting.claims.name.as_deref());
+        let actor = &mut identity.actor;
+        greeting.claims.check(actor)?;
+        actor.name_if_unnamed(greeting.claims.name.as_deref());
     }
     Ok(greeting)
 }

@@ -12,6 +12,7 @@ mod beat;
 mod client;
 mod codec;
 mod connect;
+mod devices;
 mod feed;
 mod interest;
 mod keys;
@@ -98,6 +99,8 @@ impl StoreError {
 pub enum AppendError {
     /// The client is told: closed, barred, full, busy.
     Refused(Refusal),
+    /// The message that it is about is not there.
+    Missing,
     /// Redis did not do it.
     Failed(StoreError),
 }

@@ -100,6 +100,7 @@ impl Rules {
         let departments = texts(first(claims, paths.departments.as_deref(), &["departments"]))?;
         let rooms = texts(first(claims, paths.rooms.as_deref(), &["rooms"]))?;
         Some(Actor {
+            is_named: name.is_some(),
             participant: Participant {
                 name: name.unwrap_or_else(|| id.to_string()),
                 id,

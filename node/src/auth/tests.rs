@@ -229,7 +229,11 @@ fn names_fit_one_line_and_fall_back_to_the_id() {
     ] {
         let identity = outcome_of(&with_secret(), &changes).unwrap();
         assert_eq!(identity.actor.participant.name, expected, "{changes}");
+        assert_eq!(identity.actor.is_named, expected != "alice", "{changes}");
     }
+    // A name that reads like the id is a name all the same.
+    let same = outcome_of(&with_secret(), &json!({ "name": "alice" })).unwrap();
+    assert!(same.actor.is_named);
 }
 
 #[test]

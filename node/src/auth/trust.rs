@@ -35,6 +35,7 @@ pub(crate) fn identity(claims: &Claims, now: Timestamp) -> Option<Identity> {
     };
     let actor = Actor {
         participant: Participant { id, name, role, full_name: None },
+        is_named: claims.name.is_some(),
         grants: vec![Grant::Prefix(String::new())],
         departments: Vec::new(),
     };

@@ -1,8 +1,10 @@
 //! Asks the application whether a user may be in a room, where neither the token nor the room's
 //! record says so.
 //!
-//! What it answers is kept for a while, so an answer is as old as that at most. Of those who want to
-//! know the same at once one asks. Where it does not answer nobody is let in, and nobody is told no:
+//! What it answers is kept for a while, so an answer is as old as that at most; and only until the
+//! application changes the room's record or members, or takes back the user's tokens: whoever asks
+//! names the version of these that Redis told, so no node can miss a change. Of those who want to know
+//! the same at once one asks. Where it does not answer nobody is let in, and nobody is told no:
 //! they may ask again.
 
 use std::collections::HashMap;
@@ -134,6 +136,13 @@ enum Known {
     Asking(watch::Receiver<Option<Answer>>),
 }
 
+/// An answer, and the version of the room's and the user's records when it was asked for.
+#[derive(Debug)]
+struct Versioned {
+    version: String,
+    known: Known,
+}
+
 /// The application's say.
 #[derive(Debug, Clone)]
 pub struct AccessHook {
@@ -146,7 +155,7 @@ struct Asker {
     config: Config,
     remote: Remote,
     places: Semaphore,
-    known: Mutex<HashMap<Question, Known>>,
+    known: Mutex<HashMap<Question, Versioned>>,
 }
 
 /// What the application says; any other member is its own.
@@ -179,11 +188,17 @@ impl AccessHook {
         Ok(Self { asker: Some(Arc::new(asker)), lifecycle })
     }
 
-    /// Whether the application lets the actor into the room; it does not where nobody is asked.
+    /// Whether the application lets the actor into the room; it does not where nobody is asked. An
+    /// answer that was asked for at another `version` counts for nothing.
     ///
     /// # Errors
     /// It does not answer.
-    pub async fn lets_in(&self, actor: &Actor, room: &RoomId) -> Result<bool, Refusal> {
+    pub async fn lets_in(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        version: &str,
+    ) -> Result<bool, Refusal> {
         let Some(asker) = &self.asker else { return Ok(false) };
         let question = Question {
             user: actor.id().clone(),
@@ -191,7 +206,7 @@ impl AccessHook {
             departments: actor.departments.clone(),
             room: room.clone(),
         };
-        let mut answer = match asker.look(&question) {
+        let mut answer = match asker.look(&question, version) {
             Looked::Known(answer) => {
                 counter!(ASKED, "result" => "kept").increment(1);
                 return answer.into_verdict();
@@ -199,7 +214,8 @@ impl AccessHook {
             Looked::Asked(answer) => answer,
             Looked::Unasked(tell) => {
                 let answer = tell.subscribe();
-                let ask = Arc::clone(asker).ask(question, actor.participant.name.clone(), tell);
+                let name = actor.participant.name.clone();
+                let ask = Arc::clone(asker).ask((question, version.to_owned()), name, tell);
                 // A task of its own: others may wait for the answer when this asker has gone.
                 self.lifecycle.spawn("access hook", ask);
                 answer
@@ -220,25 +236,45 @@ enum Looked {
 }
 
 impl Asker {
-    fn look(&self, question: &Question) -> Looked {
+    fn look(&self, question: &Question, version: &str) -> Looked {
         let now = Instant::now();
         let mut known = self.known();
-        match known.get(question) {
+        match known.get(question).filter(|it| it.version == version).map(|it| &it.known) {
             Some(Known::Until(until, answer)) if now < *until => return Looked::Known(*answer),
             Some(Known::Asking(answer)) => return Looked::Asked(answer.clone()),
             Some(Known::Until(..)) | None => (),
         }
         if ANSWERS_MAX <= known.len() {
-            known.retain(|_, it| matches!(it, Known::Asking(_)));
+            known.retain(|_, it| matches!(it.known, Known::Asking(_)));
         }
         let (tell, answer) = watch::channel(None);
-        known.insert(question.clone(), Known::Asking(answer));
+        let asking = Versioned { version: version.to_owned(), known: Known::Asking(answer) };
+        known.insert(question.clone(), asking);
         Looked::Unasked(tell)
+    }
+
+    /// Keeps an answer, unless somebody asks at another version by now.
+    fn keep(&self, question: Question, version: String, answer: Answer) {
+        let kept_for = match answer {
+            Answer::Yes => self.config.yes_seconds,
+            Answer::No => self.config.no_seconds,
+            Answer::Failed => 0,
+        };
+        let mut known = self.known();
+        if known.get(&question).is_some_and(|it| it.version != version) {
+            return;
+        }
+        if kept_for == 0 {
+            known.remove(&question);
+        } else {
+            let until = Instant::now() + Duration::from_secs(kept_for.into());
+            known.insert(question, Versioned { version, known: Known::Until(until, answer) });
+        }
     }
 
     async fn ask(
         self: Arc<Self>,
-        question: Question,
+        (question, version): (Question, String),
         name: String,
         tell: watch::Sender<Option<Answer>>,
     ) {
@@ -248,17 +284,7 @@ impl Asker {
         let answer = timeout(within, self.answer(&question, &name)).await.unwrap_or(Answer::Failed);
         histogram!(TOOK).record(began.elapsed().as_secs_f64());
         counter!(ASKED, "result" => answer.as_str()).increment(1);
-        let kept_for = match answer {
-            Answer::Yes => self.config.yes_seconds,
-            Answer::No => self.config.no_seconds,
-            Answer::Failed => 0,
-        };
-        if kept_for == 0 {
-            self.known().remove(&question);
-        } else {
-            let until = Instant::now() + Duration::from_secs(kept_for.into());
-            self.known().insert(question, Known::Until(until, answer));
-        }
+        self.keep(question, version, answer);
         tell.send_replace(Some(answer));
     }
 
@@ -285,7 +311,7 @@ impl Asker {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Question, Known>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Question, Versioned>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::domain::event::Event;
 use crate::domain::id::{RoomId, UserId};
 use crate::domain::moderation::{Bar, Term};
+use crate::domain::presence::Device;
 use crate::domain::refusal::Refusal;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
@@ -73,6 +74,14 @@ impl Chat {
     /// Redis could not be asked.
     pub async fn seen(&self, user: &UserId) -> Result<Seen, Refusal> {
         self.store.user_seen(user).await.map_err(unavailable)
+    }
+
+    /// A user's connections, as [`crate::store::Store::devices`] answers them.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn devices(&self, user: &UserId) -> Result<(Vec<Device>, bool), Refusal> {
+        self.store.devices(user).await.map_err(unavailable)
     }
 
     /// Users who have a connection, as [`crate::store::Store::online`] answers them.

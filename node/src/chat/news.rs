@@ -104,11 +104,11 @@ async fn tell(
     at: Timestamp,
 ) -> Result<Option<Duration>, StoreError> {
     let is_pressing = what == Happened::Closed;
-    let Concerned { members, department, agents } = match store.news_turn(room, is_pressing).await?
-    {
-        Turn::Wait(wait) => return Ok(Some(wait)),
-        Turn::Tell(concerned) => concerned,
-    };
+    let Concerned { members, department, banned, agents } =
+        match store.news_turn(room, is_pressing).await? {
+            Turn::Wait(wait) => return Ok(Some(wait)),
+            Turn::Tell(concerned) => concerned,
+        };
     // Who sees to the room need not look at it again when it is over.
     let (department, agents) = match what {
         Happened::Posted => (department, agents),
@@ -116,7 +116,7 @@ async fn tell(
     };
     let department = department.and_then(|it| RoomId::parse(&format!("dept_{it}")).ok());
     if let Some(department) = department {
-        let raised = Signal::Raised { room: room.clone(), at };
+        let raised = Signal::Raised { room: room.clone(), at, except: banned };
         store.signal(Topic::Room(department), raised);
     }
     let news = News { room: room.clone(), what, at, members, agents };

@@ -1,6 +1,7 @@
 //! What the application does with messages: it writes, reads, changes and takes them away.
 
 use crate::chat::{Chat, receipts, unavailable};
+use crate::domain::attachment::Upload;
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ClientMessageId, MessageId, RoomId, UserId};
 use crate::domain::message::Message;
@@ -18,6 +19,8 @@ pub struct Post {
     pub sender: Option<Participant>,
     /// What it says.
     pub text: String,
+    /// Its files.
+    pub uploads: Vec<Upload>,
     /// `text` unless it is something else.
     pub kind: String,
     /// With a name, a repeated post is stored once.
@@ -34,9 +37,10 @@ impl Chat {
     /// Writes a message. In a user's name it is refused where the user is muted or banned.
     ///
     /// # Errors
-    /// No such room, a closed one, a barred user, a full store, or Redis could not be asked.
+    /// No such room, a closed one, a barred user, files that are not taken, a full store, or Redis or
+    /// the store of files could not be asked.
     pub async fn post(&self, post: Post) -> Result<Appended, Refusal> {
-        let Post { room, sender, text, kind, name } = post;
+        let Post { room, sender, text, uploads, kind, name } = post;
         if Reserved::of(&room).is_some() {
             // Whoever it is reserved for may not have come yet.
             self.store.create(&room, Visibility::Private).await.map_err(unavailable)?;
@@ -54,7 +58,8 @@ impl Chat {
         };
         let event = Event::MessagePosted(message);
         let append = Append::of_application(&room, event);
-        self.append(Append { sender: user, client_message_id: name, ..append }).await
+        let append = Append { sender: user, client_message_id: name, ..append };
+        self.append_with(uploads, append).await
     }
 
     /// A page of a room's messages before the one with this number (0: the newest), oldest first.
@@ -91,10 +96,12 @@ impl Chat {
     }
 
     /// Gives a message another text, or takes it away (`None`): from the log, from the memory of
-    /// nodes, and from clients that are told so. `false`: there is no such message.
+    /// nodes, and from clients that are told so; its files go with it. `false`: there is no such
+    /// message.
     ///
     /// # Errors
-    /// No such room, a full store, or Redis could not be asked; asking again is harmless.
+    /// No such room, a full store, or Redis or the store of files could not be asked; asking again is
+    /// harmless.
     pub async fn redact(
         &self,
         room: &RoomId,
@@ -109,6 +116,10 @@ impl Chat {
         let Some(left) = entry.event.redacted(room, entry.position, &event) else {
             return Ok(false);
         };
+        // First: who asks again after a failure still finds the message, and so its files.
+        if let (Event::MessageDeleted { .. }, Some(message)) = (&event, entry.event.message()) {
+            self.blobs.remove(&message.attachments).await?;
+        }
         let append = Append::of_application(room, event);
         self.append(Append { redacts: Some(Redaction { message, left }), ..append }).await?;
         Ok(true)

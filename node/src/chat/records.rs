@@ -100,13 +100,14 @@ impl Chat {
     /// Deletes a room: whoever is in it is put out, and nothing of it is kept.
     ///
     /// # Errors
-    /// No such room, or Redis could not be asked; asking again is harmless.
+    /// No such room, or Redis or the store of files could not be asked; asking again is harmless.
     pub async fn delete_room(&self, room: &RoomId) -> Result<(), Refusal> {
         let found = self.record(room).await;
         if found.is_ok() {
             self.append(Append::of_application(room, Event::RoomDeleted)).await?;
         }
         // Also of one that is deleted already: an earlier attempt may have ended before this.
+        self.remove_files(room).await?;
         self.store.forget_room(room).await.map_err(unavailable)?;
         found.map(|_record| ())
     }

@@ -80,7 +80,7 @@ pub(super) async fn admit(
         (Some(known), _) => {
             let is_in = actor.is_granted(room)
                 || is_let_in(actor, &known)
-                || hook.lets_in(actor, room).await?;
+                || hook.lets_in(actor, room, &access.version).await?;
             let Known { room: record, role: _, head } = known;
             let admitted =
                 Admitted { state: record.state, card: record.card(room), head: Some(head) };
@@ -88,7 +88,7 @@ pub(super) async fn admit(
         }
         (None, RoomPolicy::Open) => Visibility::Public,
         (None, RoomPolicy::Members)
-            if actor.is_granted(room) || hook.lets_in(actor, room).await? =>
+            if actor.is_granted(room) || hook.lets_in(actor, room, &access.version).await? =>
         {
             Visibility::Private
         }
@@ -132,7 +132,7 @@ mod tests {
         let id = UserId::parse(id).unwrap();
         let departments = departments.iter().map(|&it| it.to_owned()).collect();
         let participant = Participant { id, name: "n".to_owned(), role, full_name: None };
-        Actor { participant, grants: vec![], departments }
+        Actor { participant, is_named: true, grants: vec![], departments }
     }
 
     fn check(actor: &Actor, room: &str, is_in: bool, may_write: bool) {

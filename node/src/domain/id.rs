@@ -143,7 +143,8 @@ id!(
     TOKEN_ID_BYTES_MAX
 );
 
-/// One connection of this node process; never reused while the process lives, never shown.
+/// One connection of this node process; never reused while the process lives,
+/// and shown to nobody but the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConnId(pub u64);
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::UserId;
+use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::role::Participant;
 use crate::domain::time::Timestamp;
 
@@ -69,3 +69,19 @@ pub struct Presence {
     /// What the user is seen as.
     pub status: Status,
 }
+
+/// A user's connection, as the application is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Which node has it.
+    pub node: NodeLife,
+    /// Which of that node's it is.
+    pub conn: ConnId,
+    /// In which dialects it is told of its user: those that it has used, or its usual one.
+    pub dialects: Vec<String>,
+    /// Since when it is the user's.
+    pub since: Timestamp,
+}
+
+/// Connections of one user that a node tells at most.
+pub const DEVICES_MAX: usize = 100;

@@ -110,12 +110,6 @@ pub struct FullName {
 }
 
 impl Participant {
-    /// Whether a name is known: else the id stands for it.
-    #[must_use]
-    pub fn is_named(&self) -> bool {
-        self.name != self.id.as_str()
-    }
-
     /// The parts of the name as the token gives them, else the name up to its last space, and what
     /// follows it.
     #[must_use]
@@ -123,13 +117,6 @@ impl Participant {
         match &self.full_name {
             Some(full) => (&full.given, &full.family),
             None => self.name.rsplit_once(' ').unwrap_or((&self.name, "")),
-        }
-    }
-
-    /// Takes a name where none is known.
-    pub fn name_if_unnamed(&mut self, name: Option<&str>) {
-        if let (false, Some(name)) = (self.is_named(), name) {
-            name.clone_into(&mut self.name);
         }
     }
 }
@@ -179,6 +166,8 @@ impl Grant {
 pub struct Actor {
     /// The person as others see them.
     pub participant: Participant,
+    /// Whether the name is known: else the id stands for it.
+    pub is_named: bool,
     /// Rooms that the token grants.
     pub grants: Vec<Grant>,
     /// Departments of an agent.
@@ -190,6 +179,14 @@ impl Actor {
     #[must_use]
     pub fn id(&self) -> &UserId {
         &self.participant.id
+    }
+
+    /// Takes a name where none is known.
+    pub fn name_if_unnamed(&mut self, name: Option<&str>) {
+        if let (false, Some(name)) = (self.is_named, name) {
+            name.clone_into(&mut self.participant.name);
+            self.is_named = true;
+        }
     }
 
     /// Whether the token alone lets the actor into `room`.

@@ -1,6 +1,7 @@
 //! What may be lost: typing, presence, receipts, notifications.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::event::Origin;
 use crate::domain::id::{MessageId, RoomId, UserId};
@@ -29,6 +30,9 @@ pub enum Signal {
         room: RoomId,
         /// When that was.
         at: Timestamp,
+        /// Who is banned from it, and is not told; at most some hundreds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        except: Vec<UserId>,
     },
     /// In a room: the user's first connection in the cluster entered it.
     Entered {
@@ -66,6 +70,11 @@ pub enum Signal {
     },
     /// To a user's nodes: an admin ends all connections of the user.
     Disconnect,
+    /// To a user's nodes: somebody wants to know the user's connections.
+    Asked {
+        /// Where the answers are gathered.
+        question: Uuid,
+    },
     /// To a user's nodes: on how many nodes the user has connections now.
     Spread {
         /// Number of nodes.

@@ -343,6 +343,19 @@ fn session_id(body: &[u8]) -> Option<String> {
     Some(open.sid)
 }
 
+/// Lets the pages know who asks: an [`Arc<Caller>`] among the request's extensions.
+pub(super) async fn introduce(
+    State(door): State<Arc<Door>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(transport) = request.extensions().get::<Arc<Transport>>() {
+        let caller = door.caller(transport, request.headers());
+        request.extensions_mut().insert(caller);
+    }
+    next.run(request).await
+}
+
 /// Judges the `Origin` of every request: Socket.IO and WebSockets are refused to pages that are not
 /// listed, and browsers show listed pages the answers.
 pub(super) async fn check_origin(

@@ -29,11 +29,13 @@ use axum::extract::{RawPathParams, Request};
 use axum::routing::{MethodFilter, get, on};
 use axum::{Json, Router};
 
+use crate::blobs::Blobs;
 use crate::chat::Chat;
 use crate::http::api::key::Keys;
 use crate::http::api::operation::Operation;
 pub(super) use crate::http::api::problem::status_of;
 use crate::http::api::serve::{Gate, serve};
+use crate::http::body::Bodies;
 use crate::store::Store;
 use crate::telemetry::audit::Audit;
 
@@ -44,6 +46,8 @@ pub struct Parts {
     pub chat: Chat,
     /// For the cluster's figures and for repeated requests.
     pub store: Store,
+    /// For links to messages' files.
+    pub blobs: Blobs,
     /// Told of what the application changes and is refused.
     pub audit: Audit,
 }
@@ -68,9 +72,9 @@ fn operations() -> Vec<Operation> {
 }
 
 /// The routes of the API; without a key there are none.
-pub fn routes(config: &config::Config, parts: &PartsLater) -> Router {
+pub fn routes(config: &config::Config, (parts, bodies): (&PartsLater, &Bodies)) -> Router {
     let Some(keys) = Keys::read(config) else { return Router::new() };
-    let gate = Gate { keys: Arc::new(keys), parts: Arc::clone(parts) };
+    let gate = Gate { keys: Arc::new(keys), parts: Arc::clone(parts), bodies: bodies.clone() };
     let document = Json(openapi::document());
     let told = get(move || ready(document.clone()));
     let mut router = Router::new().route("/openapi.json", told);

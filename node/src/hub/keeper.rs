@@ -72,6 +72,7 @@ enum Done {
     Counted(Topic, u64, Result<Option<Joined>, StoreError>),
     Looked(Vec<(Topic, UserId)>, Result<Vec<Presence>, StoreError>),
     Listed(Result<Vec<Shown>, StoreError>),
+    Answered(Result<(), StoreError>),
     Left(Result<(), StoreError>),
 }
 
@@ -184,6 +185,11 @@ impl Keeper {
             Done::Counted(topic, moves, result) => self.counted(&topic, moves, result),
             Done::Looked(asked, result) => self.looked(asked, result),
             Done::Listed(result) => self.listed(result),
+            Done::Answered(result) => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a user's connections are not told to who asked");
+                }
+            }
             Done::Left(result) => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "a topic could not be left, its frames will say so");

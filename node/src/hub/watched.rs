@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::dialect::DialectSet;
 use crate::domain::close::CloseReason;
 use crate::domain::event::{Event, SharedEntry};
 use crate::domain::id::{ConnId, RoomId, UserId};
@@ -43,6 +44,8 @@ struct Member {
     /// The last entry that it was handed, or from which it goes on.
     after: Position,
     stage: Stage,
+    /// Since when it listens.
+    since: Timestamp,
 }
 
 /// A client waiting for its attachment.
@@ -158,6 +161,15 @@ impl Watched {
         }
     }
 
+    /// Connection, dialects and begin of each listener, at most so many.
+    pub(crate) fn listeners(
+        &self,
+        most: usize,
+    ) -> impl Iterator<Item = (ConnId, DialectSet, Timestamp)> {
+        let members = self.members.values().filter(|it| !it.listener.outbox.is_closed());
+        members.take(most).map(|it| (it.listener.conn, it.listener.dialects, it.since))
+    }
+
     /// Removes everyone: the room is gone.
     pub(crate) fn put_out(&mut self) {
         self.members.clear();
@@ -216,10 +228,22 @@ impl Watched {
         told: (Cause<'_>, Manner),
         voice: &Voice<'_>,
     ) {
+        self.tell_but(&[], spelling, told, voice);
+    }
+
+    /// The same, but not to these users.
+    pub(crate) fn tell_but(
+        &mut self,
+        except: &[UserId],
+        spelling: &mut Spelling,
+        told: (Cause<'_>, Manner),
+        voice: &Voice<'_>,
+    ) {
         let mut has_left = false;
         for member in self.members.values() {
             match member.stage {
                 Stage::CatchingUp { .. } => (),
+                Stage::Greeting { .. } | Stage::Live if except.contains(&member.listener.user) => {}
                 Stage::Greeting { .. } | Stage::Live => {
                     has_left |= !tell(&member.listener, spelling, told, voice);
                 }

@@ -53,7 +53,7 @@ impl Auditor {
         room: Option<RoomId>,
         refusal: &Refusal,
     ) {
-        let Some(what) = kind(refusal) else { return };
+        let Some(what) = What::refused(refusal) else { return };
         if self.is_repeated(what) {
             return;
         }
@@ -83,22 +83,5 @@ impl Auditor {
     fn tell(&self, record: Record, identity: Option<&Identity>) {
         let user = identity.map(|it| it.actor.id().clone());
         self.audit.tell(Record { caller: Some(Arc::clone(&self.caller)), user, ..record });
-    }
-}
-
-/// What a refusal is to the audit; `None`: a mistake, or a trouble of ours.
-fn kind(refusal: &Refusal) -> Option<What> {
-    match refusal {
-        Refusal::AuthRequired => Some(What::Authenticate),
-        Refusal::AccessDenied | Refusal::NotAMember => Some(What::Access),
-        Refusal::RateLimited { .. } => Some(What::Limit),
-        Refusal::RoomNotFound
-        | Refusal::RoomClosed
-        | Refusal::Invalid(_)
-        | Refusal::UserNotFound
-        | Refusal::UnknownEvent
-        | Refusal::StorageFull
-        | Refusal::Busy { .. }
-        | Refusal::Unavailable(_) => None,
     }
 }

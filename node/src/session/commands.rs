@@ -59,7 +59,7 @@ impl Session {
             (_, Command::Authenticate { token }) => return self.authenticate(&token, claims).await,
             (None, _) => return Err(Refusal::AuthRequired),
             (Some(identity), command) => {
-                claims.check(&identity.actor.participant)?;
+                claims.check(&identity.actor)?;
                 (identity.actor.clone(), command)
             }
         };
@@ -148,16 +148,16 @@ impl Session {
         let outcome = verified.as_ref().err().map_or("authenticated", |it| it.as_str());
         self.auditor.authenticated(verified.as_ref().ok().or(self.identity.as_ref()), outcome);
         let mut identity = verified.map_err(AuthFailure::counted)?;
-        let known = self.identity.as_ref().map(|it| &it.actor.participant);
-        let user = &mut identity.actor.participant;
-        if known.is_some_and(|it| it.id != user.id) {
+        let known = self.identity.as_ref().map(|it| &it.actor);
+        let actor = &mut identity.actor;
+        if known.is_some_and(|it| it.id() != actor.id()) {
             return Err(Refusal::AccessDenied);
         }
         let name = claims.name.take();
-        claims.check(user)?;
-        user.name_if_unnamed(known.map(|it| &*it.name));
-        user.name_if_unnamed(name.as_deref());
-        let user = user.clone();
+        claims.check(actor)?;
+        actor.name_if_unnamed(known.filter(|it| it.is_named).map(|it| &*it.participant.name));
+        actor.name_if_unnamed(name.as_deref());
+        let user = actor.participant.clone();
         self.guard.extend(identity.expires_at);
         // The former hold first: it is known by its connection too.
         self.hold = None;

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::domain::id::{NodeLife, RoomId, UserId};
@@ -153,6 +154,12 @@ impl Keys {
     pub(crate) fn request(&self, hash: u128) -> String {
         let partition = Partition::nth((hash >> 64) as u64);
         format!("{}:{partition}:req:{hash:032x}", self.prefix)
+    }
+
+    /// LIST: what nodes answered to a question.
+    pub(crate) fn answers(&self, question: Uuid) -> String {
+        let partition = Partition::nth(question.as_u64_pair().0);
+        format!("{}:{partition}:ask:{question}", self.prefix)
     }
 
     /// HASH: user → what the user is to the room.
@@ -327,6 +334,7 @@ mod tests {
                 .replace("USER", "<user>")
                 .replace("WHAT", "<what>")
                 .replace(&format!("{:032x}", 7), "<hash>")
+                .replace(&Uuid::nil().to_string(), "<question>")
                 .replace("1.2", "<life>")
                 .replace("in:7", "in:<index>");
             (shape, kind)
@@ -348,6 +356,7 @@ mod tests {
                 (keys.bars_everywhere(), "HASH"),
                 (keys.feed(), "STREAM"),
                 (keys.request(7), "STRING"),
+                (keys.answers(Uuid::nil()), "LIST"),
                 (keys.rooms(of_room), "ZSET"),
                 (keys.active_rooms(of_room), "SET"),
                 (keys.online_count(of_user), "STRING"),

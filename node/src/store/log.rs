@@ -17,6 +17,7 @@ use crate::domain::position::Position;
 use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
+use crate::domain::trace::TraceParent;
 use crate::store::codec::{EncodeError, decode_record, encode_body, encode_signal};
 use crate::store::publisher::{JOBS_WAITING_MAX, Job, What, unknown};
 use crate::store::script::{Input, NO_WRITES, Script};
@@ -61,25 +62,27 @@ impl Store {
     /// # Errors
     /// Refused by the room's state, a bar or a full queue; or Redis did not do it.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let ended = match &append.event {
-            Event::RoomClosed { .. } | Event::RoomDeleted => Some(append.room.clone()),
+        let (room, is_open) = match &append.event {
+            Event::RoomClosed { .. } | Event::RoomDeleted => (Some(append.room.clone()), false),
+            Event::RoomReopened => (Some(append.room.clone()), true),
             Event::MessagePosted(_)
             | Event::MessageEdited { .. }
             | Event::MessageDeleted { .. }
             | Event::RoomUpdated { .. }
-            | Event::RoomReopened
             | Event::AccessChanged { .. }
-            | Event::Erased => None,
+            | Event::Erased => (None, true),
         };
         let result = self.enqueue(append).await;
-        if let (Ok(_), Some(room)) = (&result, ended) {
-            self.rest(&room).await;
+        match (&result, room) {
+            (Ok(_), Some(room)) if is_open => self.wake(&room).await,
+            (Ok(_), Some(room)) => self.rest(&room).await,
+            (Ok(_), None) | (Err(_), _) => (),
         }
         let metrics = &self.shard.metrics;
         match &result {
             Ok(appended) if appended.duplicate => metrics.duplicate.increment(1),
             Ok(_) => metrics.stored.increment(1),
-            Err(AppendError::Refused(_)) => metrics.refused.increment(1),
+            Err(AppendError::Refused(_) | AppendError::Missing) => metrics.refused.increment(1),
             Err(AppendError::Failed(error)) => match error.outcome {
                 Outcome::Refused => metrics.failed.increment(1),
                 Outcome::Unknown => metrics.unknown.increment(1),
@@ -88,8 +91,26 @@ impl Store {
         result
     }
 
+    /// Where the message of an earlier attempt is, if there is one. Asked behind all that this node
+    /// has appended, so an attempt that brought no answer cannot be carried out after this one.
+    ///
+    /// # Errors
+    /// Redis did not answer, or too much waits.
+    pub async fn find(
+        &self,
+        room: &RoomId,
+        sender: Option<&UserId>,
+        name: &ClientMessageId,
+    ) -> Result<Option<Position>, AppendError> {
+        let mark = mark(sender, Some(name));
+        match self.ask(What::Find, room.clone(), (mark, None), (String::new(), Vec::new())).await {
+            Ok(found) => Ok(Some(found.position)),
+            Err(AppendError::Missing) => Ok(None),
+            Err(error @ (AppendError::Refused(_) | AppendError::Failed(_))) => Err(error),
+        }
+    }
+
     async fn enqueue(&self, append: Append) -> Result<Appended, AppendError> {
-        let deadline = Instant::now() + PATIENCE;
         let node = *self.shard.life.borrow();
         let mut span = Span::after(append.trace, Part::Publish);
         span.tell("messaging.destination.name", &append.room);
@@ -97,18 +118,31 @@ impl Store {
         let origin = append.origin.clone();
         let origin = origin.map(|(conn, request)| Origin { node, conn, request, trace });
         let encoded = encode(origin.as_ref(), &append);
-        let (sender, body) = encoded.map_err(|error| {
+        let encoded = encoded.map_err(|error| {
             error!(room.id = %append.room, %error, "an event cannot be encoded");
             AppendError::Failed(StoreError::refused(error.to_string()))
         })?;
+        let mark = mark(append.sender.as_ref(), append.client_message_id.as_ref());
+        self.ask(what(&append.event), append.room, (mark, trace), encoded).await
+    }
+
+    /// Has the publisher do something with a room's log, and waits for the answer.
+    async fn ask(
+        &self,
+        what: What,
+        room: RoomId,
+        (mark, trace): ([u8; 16], Option<TraceParent>),
+        (sender, body): (String, Vec<u8>),
+    ) -> Result<Appended, AppendError> {
+        let deadline = Instant::now() + PATIENCE;
         let busy = || AppendError::Refused(Refusal::Busy { retry_after: BUSY_RETRY_AFTER });
         let room_taken = self.take_room(&body).ok_or_else(busy)?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
-            what: what(&append.event),
-            topic: Topic::Room(append.room),
+            what,
+            topic: Topic::Room(room),
             trace,
-            mark: Some(mark(append.sender.as_ref(), append.client_message_id.as_ref())),
+            mark: Some(mark),
             sender,
             body,
             room_taken,

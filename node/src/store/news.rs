@@ -28,6 +28,8 @@ pub struct Concerned {
     pub members: Vec<UserId>,
     /// The department that sees to the room.
     pub department: Option<String>,
+    /// Who is banned from the room, and so is not told in the department's either.
+    pub banned: Vec<UserId>,
     /// Where there is no department: the agents that the room is assigned to, else those in it.
     pub agents: Vec<UserId>,
 }
@@ -65,22 +67,28 @@ impl Store {
 
 impl Shard {
     async fn news_turn(&self, room: &RoomId, pressing: bool) -> Result<Turn, StoreError> {
-        type Answer = (u64, String, Vec<String>, Vec<ByteBuf>);
+        type Answer = (u64, String, Vec<String>, Vec<ByteBuf>, Vec<String>);
         let keys = &self.keys;
         let mut input = Input::default();
         input.key(keys.meta(room));
         input.key(keys.members(room));
         input.key(keys.roster(room));
         input.key(keys.news(room));
+        input.key(keys.bars(room));
+        input.key(keys.bars_everywhere());
         input.number(NEWS_MEMBERS_MAX as u64);
         input.text(if pressing { "1" } else { "0" });
-        let (wait_ms, department, members, roster): Answer =
+        let (wait_ms, department, members, roster, banned): Answer =
             NEWS.call(&self.client, &input, PATIENCE).await?;
         if wait_ms != 0 {
             return Ok(Turn::Wait(Duration::from_millis(wait_ms)));
         }
         let department = (!department.is_empty()).then_some(department);
-        Ok(Turn::Tell(concerned(department, &members, participants(&roster)?)))
+        let banned: Vec<_> = banned.iter().filter_map(|it| UserId::parse(it).ok()).collect();
+        let mut present = participants(&roster)?;
+        present.retain(|it| !banned.contains(&it.id));
+        let concerned = concerned(department, &members, present);
+        Ok(Turn::Tell(Concerned { banned, ..concerned }))
     }
 }
 

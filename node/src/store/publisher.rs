@@ -58,6 +58,8 @@ pub(crate) enum What {
     Reopen,
     Delete,
     Redact,
+    /// Stores nothing: tells where the event with this mark is.
+    Find,
     Signal,
 }
 
@@ -123,9 +125,7 @@ impl Answer {
             Self::Gone => Err(AppendError::Refused(Refusal::RoomNotFound)),
             Self::Closed => Err(AppendError::Refused(Refusal::RoomClosed)),
             Self::Barred => Err(AppendError::Refused(Refusal::AccessDenied)),
-            Self::Missing => {
-                Err(AppendError::Refused(Refusal::invalid("there is no such message any more")))
-            }
+            Self::Missing => Err(AppendError::Missing),
             Self::Told => Err(unknown("a signal was answered for an event")),
             Self::Failed(message) => {
                 error!(error = %message, "redis failed one item of a batch");
@@ -248,6 +248,7 @@ impl Publisher {
                 (What::Reopen, _) => "reopen",
                 (What::Delete, _) => "delete",
                 (What::Redact, _) => "redact",
+                (What::Find, _) => "find",
                 (What::Signal, Topic::Room(_)) => "room_signal",
                 (What::Signal, Topic::User(_)) => "user_signal",
             };

@@ -39,6 +39,9 @@ const DELETED_LOG_S: u64 = 600;
 pub struct Access {
     /// The asker is banned, here or everywhere.
     pub is_banned: bool,
+    /// Another text than before whenever the application has changed the room's record or members,
+    /// or taken back the asker's tokens.
+    pub version: String,
     /// What is known of the room; `None`: there is no such room.
     pub known: Option<Known>,
 }
@@ -174,12 +177,14 @@ impl Shard {
         input.key(self.keys.members(room));
         input.key(self.keys.bars(room));
         input.key(self.keys.bars_everywhere());
+        input.key(self.keys.revoked());
         input.text(user.as_str());
         let found: Vec<String> = ACCESS.call(&self.client, &input, PATIENCE).await?;
         let is_banned = found.first().is_some_and(|it| it == "1");
-        let [_, visibility, state, name, description, department, epoch, seq, role] = &found[..]
+        let version = found.get(1).cloned().unwrap_or_default();
+        let [_, _, visibility, state, name, description, department, epoch, seq, role] = &found[..]
         else {
-            return Ok(Access { is_banned, known: None });
+            return Ok(Access { is_banned, version, known: None });
         };
         let head = [visibility, state, name, description, department];
         let role = match role.as_str() {
@@ -190,6 +195,7 @@ impl Shard {
         let place = Position::new(number(epoch), number(seq));
         Ok(Access {
             is_banned,
+            version,
             known: Some(Known { room: room_of(room, head)?, role, head: place }),
         })
     }

@@ -1,14 +1,20 @@
 //! The cluster's figures: kept by the scripts that change them, so reading them costs the same
 //! however much there is.
 
+use std::sync::LazyLock;
+
 use fred::interfaces::{KeysInterface, SetsInterface, SortedSetsInterface};
 use tracing::debug;
 
 use crate::domain::id::RoomId;
 use crate::domain::stats::Stats;
 use crate::store::keys::Partition;
-use crate::store::script::Failure;
+use crate::store::script::{ALLOW_OOM, Failure, Input, Script};
+use crate::store::shard::PATIENCE;
 use crate::store::{Store, StoreError};
+
+static WAKE: LazyLock<Script> =
+    LazyLock::new(|| Script::new("wake", &[ALLOW_OOM, include_str!("../../lua/wake.lua")]));
 
 impl Store {
     /// The room is open no more, so it is active no more. Where this fails, it is when its last
@@ -18,6 +24,21 @@ impl Store {
         let done: Result<(), _> = self.shard.client.srem(key, room.as_str()).await;
         if let Err(error) = done {
             debug!(%error, %room, "a room that is over still counts as active");
+        }
+    }
+
+    /// The room is open again, so it is active if somebody is in it. Where this fails, it is when
+    /// somebody comes in anew.
+    pub(crate) async fn wake(&self, room: &RoomId) {
+        let (keys, of) = (&self.shard.keys, Partition::of_room(room));
+        let mut input = Input::default();
+        input.key(keys.active_rooms(of));
+        input.key(keys.rooms(of));
+        input.key(keys.meta(room));
+        input.key(keys.roster(room));
+        input.text(room.as_str());
+        if let Err(error) = WAKE.call::<bool>(&self.shard.client, &input, PATIENCE).await {
+            debug!(?error, %room, "a room that is open again does not count as active");
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use crate::domain::id::{RoomId, UserId};
+use crate::domain::refusal::Refusal;
 
 /// Records that may wait for Redis. Further ones are in the log only, and counted.
 const RECORDS_WAITING_MAX: usize = 4096;
@@ -73,6 +74,24 @@ pub enum What {
 }
 
 impl What {
+    /// What a refusal is about; `None`: a mistake, or a trouble of ours.
+    #[must_use]
+    pub fn refused(refusal: &Refusal) -> Option<Self> {
+        match refusal {
+            Refusal::AuthRequired => Some(Self::Authenticate),
+            Refusal::AccessDenied | Refusal::NotAMember => Some(Self::Access),
+            Refusal::RateLimited { .. } => Some(Self::Limit),
+            Refusal::RoomNotFound
+            | Refusal::RoomClosed
+            | Refusal::Invalid(_)
+            | Refusal::UserNotFound
+            | Refusal::UnknownEvent
+            | Refusal::StorageFull
+            | Refusal::Busy { .. }
+            | Refusal::Unavailable(_) => None,
+        }
+    }
+
     /// The word in logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -99,7 +99,7 @@ fn identify(token: &Token) -> Result<Identity, AuthFailure> {
     let id = UserId::parse("alice").unwrap();
     let participant =
         Participant { id, name: "Alice".to_owned(), role: Role::User, full_name: None };
-    let actor = Actor { participant, grants: Vec::new(), departments: Vec::new() };
+    let actor = Actor { participant, is_named: true, grants: Vec::new(), departments: Vec::new() };
     Ok(Identity { actor, expires_at: Timestamp(u64::MAX), token: None, issued_at: None })
 }
 

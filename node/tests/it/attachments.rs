@@ -2,16 +2,15 @@
 
 use std::fs;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
-use crate::harness::cluster::Cluster;
+use crate::harness::cluster::{Cluster, Plan};
+use crate::harness::files::{PNG, download, file, kept};
+use crate::harness::proxy::Direction;
 use crate::harness::token::token;
 use crate::harness::{SOON, until};
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 const MIB: usize = 1024 * 1024;
 
 /// Somebody in ticket 1, over a WebSocket or by long-polling.
@@ -23,22 +22,8 @@ async fn enter(cluster: &Cluster, node: usize, user: &str, polling: bool) -> Cli
     client
 }
 
-fn file(name: &str, media_type: &str, bytes: &[u8]) -> Value {
-    json!({ "name": name, "type": media_type, "data": STANDARD.encode(bytes) })
-}
-
 fn message(text: &str, files: &[Value]) -> Value {
     json!({ "ticketId": "1", "message": text, "attachments": files })
-}
-
-/// The names in the store, once they are so many.
-async fn kept(cluster: &Cluster, count: usize) {
-    let names = || fs::read_dir(cluster.files()).unwrap().count();
-    until(&format!("{count} files are kept"), SOON, async || names() == count).await;
-}
-
-async fn download(url: &Value) -> reqwest::Response {
-    reqwest::get(url.as_str().unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -154,6 +139,42 @@ async fn files_of_a_message_that_is_not_stored_now_are_not_kept() {
     eve.ok("session:closed", json!({ "caseId": "1" })).await;
     let late = message("late", &[file("late.txt", "text/plain", b"hello")]);
     assert_eq!(ann.refused("send_message", late).await["code"], "ROOM_INACTIVE");
+    kept(&cluster, 1).await;
+}
+
+#[tokio::test]
+async fn files_of_an_attempt_that_nobody_knows_of_stay_only_if_it_was_stored() {
+    let cluster = Plan::nodes(2).proxied().start().await;
+    let mut ann = enter(&cluster, 0, "ann", false).await;
+    let mut vic = enter(&cluster, 1, "vic", false).await;
+    let settled = async |count: usize| {
+        until("the attempt is settled", SOON, async || {
+            cluster.log(0).matches("an attempt with files is settled").count() == count
+        })
+        .await;
+    };
+    // It never reaches Redis.
+    cluster.proxy(0).hold(Direction::ToRedis, true);
+    let lost = message("lost", &[file("a.txt", "text/plain", b"hello")]);
+    let error = ann.refused("send_message", lost).await;
+    assert_eq!(error["outcome"], "unknown");
+    kept(&cluster, 1).await;
+    cluster.proxy(0).cut();
+    cluster.proxy(0).hold(Direction::ToRedis, false);
+    settled(1).await;
+    kept(&cluster, 0).await;
+
+    // It reaches Redis, and its answer does not come back.
+    cluster.proxy(0).hold(Direction::ToNode, true);
+    let late = message("late", &[file("a.txt", "text/plain", b"hello")]);
+    let error = ann.refused("send_message", late).await;
+    assert_eq!(error["outcome"], "unknown");
+    cluster.proxy(0).hold(Direction::ToNode, false);
+    settled(2).await;
+    let heard = vic.expect("new_message").await["data"].clone();
+    assert_eq!(heard["message"], "late");
+    let link = &heard["attachments"][0]["url"];
+    assert_eq!(download(link).await.text().await.unwrap(), "hello");
     kept(&cluster, 1).await;
 }
 

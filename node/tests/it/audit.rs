@@ -128,3 +128,44 @@ async fn what_the_application_changes_or_may_not_leaves_a_record() {
     let all = format!("{records:?}{}{}", cluster.log(0), cluster.log(1));
     assert!(!all.contains("a secret") && !all.contains("nobody's"));
 }
+
+#[tokio::test]
+async fn who_comes_the_older_way_leaves_records_too() {
+    let cluster = Plan::nodes(1).with_api().open().start().await;
+    let client = reqwest::Client::new();
+    let ask = async |token: Option<&str>, ticket: &str| {
+        let url = format!("http://{}/api/tickets/{ticket}/chat", cluster.public(0));
+        let mut request = client.get(url).header("user-agent", "old/1\u{9}x");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    let ann = token("ann");
+    let expired = sign(&json!({ "sub": "ann", "exp": in_seconds(-60) }));
+    for _ in 0..3 {
+        assert_eq!(ask(None, "7").await, 401);
+        assert_eq!(ask(Some("garbage-that-must-not-be-kept"), "7").await, 401);
+        assert_eq!(ask(Some(&expired), "7").await, 401);
+        assert_eq!(ask(Some(&ann), "7").await, 200);
+        assert_eq!(ask(Some(&ann), "user_bob").await, 403);
+    }
+    let records = records(&cluster.api(0), 5).await;
+    let short = |it: &Value| {
+        let member = |name: &str| it[name].as_str().unwrap_or("-").to_owned();
+        ["what", "outcome", "user", "room", "asked", "agent", "address"].map(member).join(" ")
+    };
+    let told: Vec<String> = records.iter().map(short).collect();
+    // Once a minute, like what a connection is refused for.
+    assert_eq!(
+        told,
+        [
+            "authenticate no_token - - - old/1x 127.0.0.1",
+            "authenticate invalid - - - old/1x 127.0.0.1",
+            "authenticate expired - - - old/1x 127.0.0.1",
+            "authenticate authenticated ann - - old/1x 127.0.0.1",
+            "access ACCESS_DENIED ann user_bob get_messages old/1x 127.0.0.1",
+        ]
+    );
+    assert!(!format!("{records:?}{}", cluster.log(0)).contains("must-not-be-kept"));
+}

@@ -206,3 +206,17 @@ async fn a_client_that_comes_back_hears_what_it_missed() {
     assert_eq!(ann.expect("message:receive").await["text"], "third");
     assert_eq!(ann.heard("message:receive").len(), 2);
 }
+
+#[tokio::test]
+async fn a_name_of_the_token_stands_even_where_it_reads_like_the_id() {
+    let cluster = Cluster::of_two().await;
+    let claims = json!({ "sub": "ann", "name": "ann", "exp": in_seconds(3_600) });
+    let greeting = |name: &str| {
+        json!({ "userId": "ann", "caseId": "case-1", "role": "user", "userName": name,
+            "token": sign(&claims) })
+    };
+    let refused = dial(&cluster, 0, greeting("The Director")).try_connect().await.unwrap_err();
+    assert_eq!(refused["data"]["code"], "ACCESS_DENIED", "{refused}");
+    let mut ann = dial(&cluster, 0, greeting("ann")).connect().await;
+    assert_eq!(ann.expect("user:online").await["userName"], "ann");
+}

@@ -219,7 +219,9 @@ impl Described<'_> {
         }
         let unknown = self.send(api, &format!("{path}?nobody=knows"), good.clone()).await;
         assert_eq!(unknown, 400, "{} {path} with an unknown query", self.method);
-        let large = self.send(api, &path, " ".repeat(2 * 1024 * 1024 + 1)).await;
+        let body_bytes_max = self.operation["x-body-bytes-max"].as_u64().unwrap();
+        let large =
+            self.send(api, &path, " ".repeat(usize::try_from(body_bytes_max).unwrap() + 1)).await;
         assert_eq!(large, 413, "{} {path} with a large body", self.method);
     }
 }

@@ -150,3 +150,58 @@ async fn an_admin_watches_the_clusters_figures() {
     client.disconnect().await;
     figures(&mut admin, [2, 1, 2]).await;
 }
+
+#[tokio::test]
+async fn a_room_that_is_opened_again_counts_as_active_if_somebody_is_in_it() {
+    let cluster = Plan::nodes(2).with_api().start().await;
+    let api = cluster.api(1);
+    for room in ["456", "457"] {
+        api.ok("POST", "/v1/rooms", json!({ "id": room, "visibility": "public" })).await;
+    }
+    let _inside = cluster.join(0, "7", "456").await;
+    let mut admin = connect(&cluster, 0, 1, "admin").await;
+    for (change, expected) in [(None, 1), (Some("close"), 0), (Some("reopen"), 1)] {
+        for room in ["456", "457"] {
+            let body = if change == Some("close") { json!({}) } else { Value::Null };
+            if let Some(change) = change {
+                api.ok("POST", &format!("/v1/rooms/{room}/{change}"), body).await;
+            }
+        }
+        crate::harness::until("the figure is right", SOON, async || {
+            admin.ok("getRoomStats", Value::Null).await;
+            admin.expect("roomStatsUpdate").await["activeRooms"] == json!(expected)
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_banned_from_a_room_hears_no_news_of_it_either() {
+    let cluster = Plan::nodes(2).unlimited().with_api().start().await;
+    let api = cluster.api(0);
+    for room in ["456", "457"] {
+        let made = json!({ "id": room, "members": ["7", "8"], "department": "sales" });
+        api.ok("POST", "/v1/rooms", made).await;
+    }
+    // Both hear a room's news without being in it; the agents by their department.
+    let mut banned = connect(&cluster, 1, 7, "client").await;
+    let mut other = connect(&cluster, 1, 8, "client").await;
+    let agent = json!({ "sub": "9", "role": "agent", "departments": ["sales"],
+        "exp": in_seconds(3_600) });
+    let mut agent = cluster.dial(1).auth(json!({ "token": sign(&agent) })).connect().await;
+    for (client, id) in [(&mut banned, 7), (&mut other, 8), (&mut agent, 9)] {
+        client.ok("userOnline", json!({ "userId": id })).await;
+    }
+    for user in [7, 9] {
+        api.ok("PUT", &format!("/v1/rooms/456/bans/{user}"), json!({})).await;
+    }
+    // Redis lets a room have its turn once a second, so each is told of by its own.
+    api.ok("POST", "/v1/rooms/456/messages", json!({ "text": "unheard" })).await;
+    while other.expect("updateChatGroups").await["chatGroupId"] != json!(456) {}
+    api.ok("POST", "/v1/rooms/456/close", json!({})).await;
+    while other.expect("updateChatGroups").await["action"] != json!("closed") {}
+    // Later markers on the same paths.
+    api.ok("POST", "/v1/rooms/457/messages", json!({ "text": "heard" })).await;
+    assert_eq!(banned.expect("updateChatGroups").await["chatGroupId"], json!(457));
+    assert_eq!(agent.expect("customerListUpdate").await["chatGroupId"], json!(457));
+}

@@ -1,11 +1,13 @@
 //! What the scenarios are made of: processes, a proxy that misbehaves on purpose, wire clients.
 
 pub(crate) mod api;
+pub(crate) mod application;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dial;
 pub(crate) mod envelope;
 pub(crate) mod envelopes;
+pub(crate) mod files;
 pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod official;

@@ -9,17 +9,20 @@
 )]
 
 mod api;
+mod api_files;
 mod attachments;
 mod audit;
 mod case;
 mod contract;
 mod desk;
 mod desk_lists;
+mod devices;
 mod drain;
 mod five;
 mod flow;
 mod harness;
 mod heartbeat;
+mod hook;
 mod issuers;
 mod limits;
 mod log_level;

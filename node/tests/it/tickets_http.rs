@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::cluster::{Cluster, Plan};
+use crate::harness::files::{PNG, download, file, kept};
 use crate::harness::token::{in_seconds, sign, token};
 use crate::harness::{SOON, until};
 
@@ -92,4 +93,47 @@ async fn a_revoked_token_opens_no_older_way_either() {
     .await;
     let (status, _) = ask(&cluster, ("GET", path), Some(&token("ann")), String::new()).await;
     assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn files_come_the_older_way_too_and_bad_ones_leave_nothing() {
+    let cluster = Plan::nodes(2).start().await;
+    let mut agent = cluster.dial(1).namespace("/ticket").user("bob").connect().await;
+    agent.emit("join_ticket", json!({ "ticketId": "7" })).await;
+    agent.expect("joined_ticket").await;
+    let (ann, path) = (token("ann"), "/api/tickets/7/chat");
+    let posted =
+        |text: &str, files: &[Value]| json!({ "message": text, "attachments": files }).to_string();
+    let large = vec![b'x'; 3 * 1024 * 1024];
+    let files = [file("a.png", "image/png", PNG), file("b.txt", "", &large)];
+    let (status, message) = ask(&cluster, ("POST", path), Some(&ann), posted("", &files)).await;
+    assert_eq!(status, 201, "{message}");
+    let told = &message["attachments"];
+    assert_eq!((&told[0]["type"], &told[1]["name"]), (&json!("image/png"), &json!("b.txt")));
+    assert_eq!(download(&told[1]["url"]).await.bytes().await.unwrap(), large);
+    assert_eq!(agent.expect("new_message").await["data"]["attachments"][0]["id"], told[0]["id"]);
+    kept(&cluster, 2).await;
+
+    let good = file("a.txt", "text/plain", b"hello");
+    let huge = file("a.txt", "text/plain", &vec![b'x'; 11 * 1024 * 1024]);
+    for files in [
+        vec![good.clone(), file("a.png", "image/png", b"%PDF-1.7")],
+        vec![good.clone(), file("a.html", "text/html", b"<!doctype html>")],
+        vec![good.clone(), file("../../x.txt", "text/plain", b"hello")],
+        vec![json!({ "name": "a.txt", "data": "no base64!" })],
+        vec![huge.clone()],
+        vec![huge.clone(), huge.clone(), huge],
+        vec![good.clone(); 11],
+    ] {
+        let (status, answer) = ask(&cluster, ("POST", path), Some(&ann), posted("x", &files)).await;
+        assert_eq!((status, &answer["code"]), (400, &json!("INVALID_DATA")));
+    }
+    let (status, _) =
+        ask(&cluster, ("POST", path), Some("a.b.c"), posted("x", std::slice::from_ref(&good)))
+            .await;
+    assert_eq!(status, 401);
+    let other = "/api/tickets/user_bob/chat";
+    let (status, _) = ask(&cluster, ("POST", other), Some(&ann), posted("x", &[good])).await;
+    assert_eq!(status, 403);
+    kept(&cluster, 2).await;
 }

@@ -69,7 +69,7 @@ async fn hook(change: impl FnOnce(&mut Config)) -> (Arc<Application>, AccessHook
 fn actor(id: &str, role: Role) -> Actor {
     let id = UserId::parse(id).unwrap();
     let participant = Participant { id, name: "Ann".to_owned(), role, full_name: None };
-    Actor { participant, grants: vec![], departments: vec!["sales".to_owned()] }
+    Actor { participant, is_named: true, grants: vec![], departments: vec!["sales".to_owned()] }
 }
 
 fn room(id: &str) -> RoomId {
@@ -81,11 +81,11 @@ async fn the_application_decides_and_its_answer_is_kept() {
     let (application, hook) = hook(|_| ()).await;
     let ann = actor("ann", Role::User);
     for _ in 0..3 {
-        assert_eq!(hook.lets_in(&ann, &room("own-1")).await, Ok(true));
-        assert_eq!(hook.lets_in(&ann, &room("other")).await, Ok(false));
+        assert_eq!(hook.lets_in(&ann, &room("own-1"), "1").await, Ok(true));
+        assert_eq!(hook.lets_in(&ann, &room("other"), "1").await, Ok(false));
     }
     // Another role is another question.
-    assert_eq!(hook.lets_in(&actor("ann", Role::Agent), &room("other")).await, Ok(false));
+    assert_eq!(hook.lets_in(&actor("ann", Role::Agent), &room("other"), "1").await, Ok(false));
     let asked = application.asked();
     assert_eq!(asked.len(), 3);
     let expected = json!({
@@ -96,7 +96,7 @@ async fn the_application_decides_and_its_answer_is_kept() {
     assert_eq!(asked[0], expected);
 
     let unset = AccessHook::new(&Config::default(), &Lifecycle::default()).unwrap();
-    assert_eq!(unset.lets_in(&ann, &room("own-1")).await, Ok(false));
+    assert_eq!(unset.lets_in(&ann, &room("own-1"), "1").await, Ok(false));
 }
 
 #[tokio::test]
@@ -104,13 +104,28 @@ async fn an_answer_that_is_too_old_is_asked_for_again() {
     let (application, hook) = hook(|it| (it.yes_seconds, it.no_seconds) = (1, 0)).await;
     let ann = actor("ann", Role::User);
     for _ in 0..2 {
-        assert_eq!(hook.lets_in(&ann, &room("own")).await, Ok(true));
-        assert_eq!(hook.lets_in(&ann, &room("other")).await, Ok(false));
+        assert_eq!(hook.lets_in(&ann, &room("own"), "1").await, Ok(true));
+        assert_eq!(hook.lets_in(&ann, &room("other"), "1").await, Ok(false));
     }
     sleep(Duration::from_millis(1_010)).await;
-    assert_eq!(hook.lets_in(&ann, &room("own")).await, Ok(true));
+    assert_eq!(hook.lets_in(&ann, &room("own"), "1").await, Ok(true));
     let rooms: Vec<Value> = application.asked().iter().map(|it| it["room"].clone()).collect();
     assert_eq!(rooms, ["own", "other", "other", "own"]);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_version_counts_for_nothing() {
+    let (application, hook) = hook(|_| ()).await;
+    let (ann, own) = (actor("ann", Role::User), room("own"));
+    for version in ["1", "1", "2", "2", "1"] {
+        assert_eq!(hook.lets_in(&ann, &own, version).await, Ok(true));
+    }
+    assert_eq!(application.asked().len(), 3);
+    // Also of one that is on its way: the answer of the older question is not kept.
+    let (old, new) = tokio::join!(hook.lets_in(&ann, &own, "3"), hook.lets_in(&ann, &own, "4"));
+    assert_eq!((old, new), (Ok(true), Ok(true)));
+    assert_eq!(hook.lets_in(&ann, &own, "4").await, Ok(true));
+    assert_eq!(application.asked().len(), 5);
 }
 
 #[tokio::test]
@@ -120,11 +135,11 @@ async fn without_an_answer_nobody_is_let_in_and_nobody_is_told_no() {
     let unavailable = Err(Refusal::Unavailable(Outcome::Refused));
     for id in ["broken", "moved", "vague", "long", "slow"] {
         let began = Instant::now();
-        assert_eq!(hook.lets_in(&ann, &room(id)).await, unavailable, "{id}");
+        assert_eq!(hook.lets_in(&ann, &room(id), "1").await, unavailable, "{id}");
         assert!(began.elapsed() < Duration::from_millis(2_000), "{id}");
     }
     // Nothing of that is kept.
-    assert_eq!(hook.lets_in(&ann, &room("broken")).await, unavailable);
+    assert_eq!(hook.lets_in(&ann, &room("broken"), "1").await, unavailable);
     assert_eq!(application.asked().len(), 6);
 }
 
@@ -133,7 +148,7 @@ async fn of_those_who_ask_the_same_one_asks_and_few_ask_at_once() {
     let (application, hook) = hook(|it| (it.at_once, it.timeout_ms) = (3, 10_000)).await;
     let ann = actor("ann", Role::User);
     let rooms: Vec<RoomId> = (0..100).map(|n| room(&format!("own-{}", n % 20))).collect();
-    let answers = join_all(rooms.iter().map(|it| hook.lets_in(&ann, it))).await;
+    let answers = join_all(rooms.iter().map(|it| hook.lets_in(&ann, it, "1"))).await;
     assert!(answers.iter().all(|it| *it == Ok(true)));
     let asked: BTreeSet<String> =
         application.asked().iter().map(|it| it["room"].to_string()).collect();

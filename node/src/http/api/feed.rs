@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 
+use crate::blobs::Blobs;
 use crate::domain::event::{Entry, Event};
 use crate::http::api::config::Scope;
 use crate::http::api::messages::Message;
@@ -62,7 +63,7 @@ shapes! {
 }
 
 impl FeedEntry {
-    fn of(entry: &Entry) -> Self {
+    fn of(blobs: &Blobs, entry: &Entry) -> Self {
         let (kind, message_id, text) = match &entry.event {
             Event::MessagePosted(_) => ("message", None, None),
             Event::MessageEdited { message, text } => {
@@ -84,7 +85,7 @@ impl FeedEntry {
             epoch: entry.position.epoch.0,
             seq: entry.position.seq.0,
             at: entry.at.to_string(),
-            message: Message::of(entry),
+            message: Message::of(blobs, entry),
             message_id,
             text,
         }
@@ -105,7 +106,7 @@ async fn read(call: Call<FeedWanted, ()>) -> Result<FeedPage, Problem> {
         return Err(Problem::new(StatusCode::GONE, "FEED_CUT", message));
     }
     Ok(FeedPage {
-        entries: page.entries.iter().map(|it| FeedEntry::of(it)).collect(),
+        entries: page.entries.iter().map(|it| FeedEntry::of(&call.parts.blobs, it)).collect(),
         cursor: page.next.to_string(),
     })
 }

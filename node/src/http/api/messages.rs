@@ -2,7 +2,10 @@
 
 use http::{Method, StatusCode};
 
+use crate::blobs::Blobs;
 use crate::chat::Post;
+use crate::clock;
+use crate::domain::attachment::{Attachment, Upload};
 use crate::domain::event::Entry;
 use crate::domain::id::{ClientMessageId, MessageId};
 use crate::domain::message::KIND_BYTES_MAX;
@@ -29,6 +32,7 @@ pub(super) fn operations() -> Vec<Operation> {
             Scope::Messages,
             post,
         )
+        .takes_files()
         .creates()
         .refuses(APPENDS),
         Operation::new(
@@ -99,10 +103,23 @@ shapes! {
 }
 
 shapes! {
+    /// A file to be kept with a message.
+    input FileToPost {
+        name: String,
+        /// Has to agree with what the bytes show; left out: as they show.
+        media_type: Option<String>,
+        /// The bytes in base64, perhaps behind `data:…;base64,`; 10 MiB at most.
+        data: String,
+    }
+}
+
+shapes! {
     /// A message to be written.
     input MessageToPost {
-        /// At most 1,000,000 bytes.
+        /// At most 1,000,000 bytes; may be empty beside files.
         text: String,
+        /// At most 10 files, and 30 MB in all.
+        attachments: Option<Vec<FileToPost>>,
         /// `text` where it is left out.
         kind: Option<String>,
         /// The system where it is left out.
@@ -127,6 +144,30 @@ shapes! {
 }
 
 shapes! {
+    /// A file of a message.
+    answer File {
+        id: String,
+        name: String,
+        media_type: String,
+        size: u64,
+        /// Works for a day; reading the message again makes another.
+        url: String,
+    }
+}
+
+impl File {
+    fn of(blobs: &Blobs, file: &Attachment) -> Self {
+        Self {
+            id: file.id.to_string(),
+            name: file.name.clone(),
+            media_type: file.media_type.clone(),
+            size: file.size,
+            url: blobs.url(file, clock::now()),
+        }
+    }
+}
+
+shapes! {
     /// A message.
     answer Message {
         id: String,
@@ -140,6 +181,7 @@ shapes! {
         sender_role: RoleName,
         text: String,
         kind: String,
+        attachments: Vec<File>,
         client_message_id: Option<String>,
         at: String,
     }
@@ -147,7 +189,7 @@ shapes! {
 
 impl Message {
     /// `None`: the entry is no message.
-    pub(super) fn of(entry: &Entry) -> Option<Self> {
+    pub(super) fn of(blobs: &Blobs, entry: &Entry) -> Option<Self> {
         let message = entry.event.message()?;
         Some(Self {
             id: entry.id().to_string(),
@@ -166,6 +208,7 @@ impl Message {
             },
             text: message.text.clone(),
             kind: message.kind.clone(),
+            attachments: message.attachments.iter().map(|it| File::of(blobs, it)).collect(),
             client_message_id: message.client_message_id.as_ref().map(ToString::to_string),
             at: entry.at.to_string(),
         })
@@ -216,16 +259,19 @@ shapes! {
 }
 
 /// What is stored of a text: line feeds and tabs stay, other control characters do not.
-pub(super) fn text(text: &str) -> Result<String, Problem> {
+fn cleaned(text: &str) -> Result<String, Problem> {
     if TEXT_BYTES_MAX < text.len() {
         return Err(Problem::invalid(format!("text is longer than {TEXT_BYTES_MAX} bytes")));
     }
     let kept = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     let text: String = text.chars().filter(kept).collect();
-    if text.trim().is_empty() {
-        return Err(Problem::invalid("text is empty"));
-    }
     Ok(text)
+}
+
+/// A text that says something.
+fn text(said: &str) -> Result<String, Problem> {
+    let text = cleaned(said)?;
+    if text.trim().is_empty() { Err(Problem::invalid("text is empty")) } else { Ok(text) }
 }
 
 fn kind(kind: Option<String>) -> Result<String, Problem> {
@@ -237,6 +283,13 @@ fn kind(kind: Option<String>) -> Result<String, Problem> {
         return Err(Problem::invalid(message));
     }
     Ok(kind)
+}
+
+impl FileToPost {
+    fn upload(self) -> Upload {
+        let Self { name, media_type, data } = self;
+        Upload { name, media_type: media_type.unwrap_or_default(), data }
+    }
 }
 
 impl Sender {
@@ -260,13 +313,17 @@ fn no_such_message() -> Problem {
 
 async fn post(call: Call<(), MessageToPost>) -> Result<Posted, Problem> {
     let room = call.room()?;
-    let MessageToPost { text: said, kind: of_kind, sender, client_message_id } = call.body;
+    let MessageToPost { text: said, attachments, kind: of_kind, sender, client_message_id } =
+        call.body;
+    let uploads: Vec<Upload> =
+        attachments.unwrap_or_default().into_iter().map(FileToPost::upload).collect();
     let name = client_message_id.as_deref().map(ClientMessageId::parse).transpose();
     let name = name.map_err(|it| Problem::invalid(format!("clientMessageId {it}")))?;
     let post = Post {
         room: room.clone(),
         sender: sender.as_ref().map(Sender::participant).transpose()?,
-        text: text(&said)?,
+        text: if uploads.is_empty() { text(&said)? } else { cleaned(&said)? },
+        uploads,
         kind: kind(of_kind)?,
         name: name.or(call.name),
     };
@@ -291,13 +348,14 @@ async fn list(call: Call<MessagesWanted, ()>) -> Result<MessagesPage, Problem> {
     };
     let entries = call.parts.chat.page(&call.room()?, before, limit(call.query.limit)?).await?;
     let next = entries.first().map(|it| it.nth).filter(|nth| 1 < *nth);
-    let messages = entries.iter().filter_map(|it| Message::of(it)).collect();
+    let messages = entries.iter().filter_map(|it| Message::of(&call.parts.blobs, it)).collect();
     Ok(MessagesPage { messages, next_cursor: next.map(|it| it.to_string()) })
 }
 
 async fn read(call: Call<(), ()>) -> Result<Message, Problem> {
     let entry = call.parts.chat.message(&call.room()?, call.message()?).await?;
-    entry.as_deref().and_then(Message::of).ok_or_else(no_such_message)
+    let message = entry.as_deref().and_then(|it| Message::of(&call.parts.blobs, it));
+    message.ok_or_else(no_such_message)
 }
 
 async fn edit(call: Call<(), Edit>) -> Result<(), Problem> {

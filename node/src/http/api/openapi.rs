@@ -9,6 +9,7 @@ use crate::http::api::once::KEY_BYTES_MAX;
 use crate::http::api::operation::{Operation, Shapes};
 use crate::http::api::operations;
 use crate::http::api::problem::Problem;
+use crate::http::api::serve::body_bytes_max;
 
 /// An OpenAPI 3.1 document.
 #[must_use]
@@ -71,6 +72,7 @@ fn described(operation: &Operation) -> Value {
         "operationId": operation.name,
         "summary": operation.summary,
         "x-scope": operation.scope.as_str(),
+        "x-body-bytes-max": body_bytes_max(operation),
         "responses": responses,
     });
     if !parameters.is_empty() {

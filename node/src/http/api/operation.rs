@@ -87,6 +87,8 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     pub(super) scope: Scope,
     pub(super) status: StatusCode,
+    /// Files may come in its body.
+    pub(super) takes_files: bool,
     /// Answers no beside those that every operation may give.
     pub(super) refusals: &'static [StatusCode],
     pub(super) shapes: fn() -> Shapes,
@@ -127,6 +129,7 @@ impl Operation {
             summary,
             scope,
             status: if is_nothing::<A>() { StatusCode::NO_CONTENT } else { StatusCode::OK },
+            takes_files: false,
             refusals: &[],
             shapes: || Shapes {
                 query: Q::members(),
@@ -140,6 +143,11 @@ impl Operation {
     /// Something is made.
     pub(super) fn creates(self) -> Self {
         Self { status: StatusCode::CREATED, ..self }
+    }
+
+    /// Its body may bring files.
+    pub(super) fn takes_files(self) -> Self {
+        Self { takes_files: true, ..self }
     }
 
     /// It may answer no in these ways too.

@@ -2,28 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
+use crate::domain::refusal::Refusal;
 use crate::http::api::PartsLater;
 use crate::http::api::key::Keys;
 use crate::http::api::once::{self, Turn};
 use crate::http::api::operation::{Asked, Operation};
 use crate::http::api::problem::Problem;
 use crate::http::api::written::Unfinished;
+use crate::http::body::{Bodies, Read, Unread, WITH_FILES_BYTES_MAX};
 
 /// Bytes of a request's body: the longest text of a message, with room for how JSON spells it.
-pub(super) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Bytes of a request's body for this operation.
+pub(super) fn body_bytes_max(operation: &Operation) -> usize {
+    if operation.takes_files { WITH_FILES_BYTES_MAX } else { BODY_BYTES_MAX }
+}
 
 /// What stands before every operation.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     pub(super) keys: Arc<Keys>,
     pub(super) parts: PartsLater,
+    pub(super) bodies: Bodies,
 }
 
 /// Carries out one request.
@@ -66,7 +74,7 @@ async fn answer(
         }
     };
     let path = path.map_err(|_no_text| Problem::invalid("the path cannot be read"))?;
-    let body = read(body).await?;
+    let Read { bytes: body, place } = gate.read(operation, body).await?;
     let query = head.uri.query().unwrap_or_default().to_owned();
     let what: [&[u8]; 4] =
         [operation.name.as_bytes(), head.uri.path().as_bytes(), query.as_bytes(), &body];
@@ -87,6 +95,7 @@ async fn answer(
         name: once.as_ref().and_then(once::Request::name),
     };
     let done = (operation.run)(asked).await;
+    drop(place);
     if operation.writes() {
         record.tell(done.as_ref().map_or_else(Problem::code, |_body| "ok"));
     }
@@ -119,12 +128,15 @@ impl Gate {
         }
         Ok(bearer.name)
     }
-}
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = |_error| {
-        let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_DATA", message)
-    };
-    to_bytes(body, BODY_BYTES_MAX).await.map(Into::into).map_err(too_large)
+    async fn read(&self, operation: &Operation, body: Body) -> Result<Read, Problem> {
+        let most = body_bytes_max(operation);
+        self.bodies.read(body, (BODY_BYTES_MAX, most)).await.map_err(|unread| match unread {
+            Unread::TooLong => {
+                let message = format!("the body is longer than {most} bytes");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_DATA", message)
+            }
+            Unread::Cut | Unread::Busy => Refusal::from(unread).into(),
+        })
+    }
 }

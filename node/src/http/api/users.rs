@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::domain::moderation::{Bar, Term};
-use crate::domain::presence::Status;
+use crate::domain::presence::{Device, Status};
 use crate::http::api::config::Scope;
 use crate::http::api::members::ForHowLong;
 use crate::http::api::operation::{Call, Operation};
@@ -38,6 +38,12 @@ pub(super) fn operations() -> Vec<Operation> {
             ("readUser", "Tells whether a user is online"),
             Scope::Read,
             read,
+        ),
+        Operation::new(
+            (Method::GET, "/v1/users/{user}/connections"),
+            ("listConnections", "Lists a user's connections on all nodes"),
+            Scope::Read,
+            connections,
         ),
         Operation::new(
             (Method::POST, "/v1/users/{user}/emit"),
@@ -135,6 +141,41 @@ impl UserSeen {
 }
 
 shapes! {
+    /// A connection of a user.
+    answer Connection {
+        /// Not the id that its client knows: who knows that one can speak for the client.
+        id: String,
+        node: String,
+        /// The protocols that it has used, or its usual one.
+        dialects: Vec<String>,
+        /// Since when it is the user's.
+        since: String,
+    }
+}
+
+shapes! {
+    /// A user's connections.
+    answer Connections {
+        /// At most 100 of each node.
+        connections: Vec<Connection>,
+        /// Every node on which the user is has answered.
+        complete: bool,
+    }
+}
+
+impl Connection {
+    fn of(device: Device) -> Self {
+        let Device { node, conn, dialects, since } = device;
+        Self {
+            id: format!("{node}.{conn}"),
+            node: format!("node-{}", node.index),
+            dialects,
+            since: since.to_string(),
+        }
+    }
+}
+
+shapes! {
     /// Which users are wanted.
     input UsersWanted {
         /// Where to go on, as an earlier page told.
@@ -196,6 +237,11 @@ async fn read(call: Call<(), ()>) -> Result<UserSeen, Problem> {
     let user = call.user()?;
     let seen = call.parts.chat.seen(&user).await?;
     Ok(UserSeen::of(user.into(), seen))
+}
+
+async fn connections(call: Call<(), ()>) -> Result<Connections, Problem> {
+    let (devices, complete) = call.parts.chat.devices(&call.user()?).await?;
+    Ok(Connections { connections: devices.into_iter().map(Connection::of).collect(), complete })
 }
 
 async fn emit(call: Call<(), EventToEmit>) -> Result<(), Problem> {

@@ -7,7 +7,7 @@ use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
-use crate::hub::fanout::{Cause, Manner};
+use crate::hub::fanout::{Cause, Manner, Spelling};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Change, ROSTER_USERS_MAX};
@@ -229,9 +229,10 @@ impl Keeper {
                 self.upkeep.typing(topic);
             }
             Signal::Stopped { user } => self.stop_typing(topic, &user),
-            Signal::Raised { room, at } => {
-                let notice = Notice::Raised { room, at };
-                watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
+            Signal::Raised { room, at, except } => {
+                let mut spelling = Spelling::new(Notice::Raised { room, at });
+                let told = (Cause::Nobody, Manner::Always);
+                watched.tell_but(&except, &mut spelling, told, &voice);
             }
             Signal::Entered { user } => {
                 if watched.roster.enter(user.clone()) {
@@ -260,6 +261,7 @@ impl Keeper {
             | Signal::Notification { .. }
             | Signal::Emitted { .. }
             | Signal::Disconnect
+            | Signal::Asked { .. }
             | Signal::Spread { .. } => (),
         }
     }
@@ -291,6 +293,7 @@ impl Keeper {
                 self.directory.spread(user, nodes);
                 return;
             }
+            Signal::Asked { question } => return self.tell_devices(topic, question),
             Signal::Disconnect => {
                 if let Some(watched) = self.watched.get(topic) {
                     watched.dismiss_all();

@@ -1,12 +1,13 @@
 //! Lists of users, and news of rooms for members who are elsewhere.
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::clock;
 use crate::domain::id::RoomId;
 use crate::domain::news::{Happened, News};
 use crate::domain::notice::Notice;
-use crate::domain::presence::{Shown, Status};
+use crate::domain::presence::{DEVICES_MAX, Device, Shown, Status};
 use crate::domain::topic::Topic;
 use crate::hub::fanout::{Cause, Manner, Spelling};
 use crate::hub::keeper::{Done, Keeper, voice};
@@ -49,6 +50,19 @@ impl Keeper {
             watched.list_told = Some(now);
             watched.tell_list(clock::now(), &voice);
         }
+    }
+
+    /// Tells whoever asks which connections of a user this node has.
+    pub(super) fn tell_devices(&mut self, topic: &Topic, question: Uuid) {
+        let node = *self.life.borrow();
+        let listeners = self.watched.get(topic).map(|it| it.listeners(DEVICES_MAX));
+        let devices = listeners.into_iter().flatten().map(|(conn, dialects, since)| {
+            let dialects = dialects.iter().map(|it| self.dialects.get(it).name().to_string());
+            Device { node, conn, dialects: dialects.collect(), since }
+        });
+        let (store, devices) = (self.store.clone(), devices.collect::<Vec<_>>());
+        self.calls
+            .push(Box::pin(async move { Done::Answered(store.answer(question, &devices).await) }));
     }
 
     /// Tells a room's news to those members whose topics are this keeper's.

@@ -1,5 +1,6 @@
 //! Members on their way to hearing everything: from attaching, page by page, to being live.
 
+use crate::clock;
 use crate::domain::event::SharedEntry;
 use crate::domain::id::{ConnId, RoomId};
 use crate::domain::notice::Notice;
@@ -34,7 +35,9 @@ impl Watched {
         let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
         let stage = Stage::CatchingUp { pending, is_new: true };
         let members = self.roster.count_with(&listener.user);
-        self.members.insert(listener.conn, Member { listener, after, stage });
+        let known = self.members.get(&listener.conn).map(|it| it.since);
+        let begin = known.unwrap_or_else(clock::now);
+        self.members.insert(listener.conn, Member { listener, after, stage, since: begin });
         Attached {
             position: last,
             resumed: since.is_some(),

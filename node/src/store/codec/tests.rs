@@ -105,7 +105,7 @@ fn the_bytes_of_bodies_and_signals_stay_what_they_are() {
         ),
         (Signal::Stopped { user: id("bob") }, r#"\x81\xa7Stopped\x81\xa4user\xa3bob"#),
         (
-            Signal::Raised { room: room(), at: Timestamp(5) },
+            Signal::Raised { room: room(), at: Timestamp(5), except: Vec::new() },
             r#"\x81\xa6Raised\x82\xa4room\xa6conv-1\xa2at\x05"#,
         ),
         (
@@ -122,6 +122,10 @@ fn the_bytes_of_bodies_and_signals_stay_what_they_are() {
             r#"\x81\xa4Read\x82\xa6reader\xa3bob\xa8messages\x91\xc4\x10\x00\x00\x00\x00\x00\x10\x80\x00\x80\x00\x00\x8b\xf6U\xae\xad"#,
         ),
         (Signal::Notification { data: "1".to_owned() }, r#"\x81\xacNotification\x81\xa4data\xa11"#),
+        (
+            Signal::Asked { question: uuid::Uuid::nil() },
+            r#"\x81\xa5Asked\x81\xa8question\xc4\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"#,
+        ),
         (Signal::Spread { nodes: 2 }, r#"\x81\xa6Spread\x81\xa5nodes\x02"#),
     ] {
         assert_eq!(encode_signal(&signal).unwrap().escape_ascii().to_string(), bytes);
