@@ -12,7 +12,7 @@ use crate::domain::command::Token;
 
 /// What a handshake request shows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shown {
+pub(super) struct Presented {
     /// Its tokens; those of a CONNECT packet are added later.
     pub(super) credentials: Credentials,
     /// The dialect that it asks for (`?dialect=`).

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::credentials::{self, Shown};
+use crate::gateway::credentials::{self, Presented};
 use crate::gateway::drain::Leaving;
 use crate::gateway::uploads::Uploads;
 use crate::gateway::{Authenticate, Behind, Open};
@@ -70,7 +70,7 @@ impl Inside {
     pub(super) fn recognise(
         &self,
         caller: &Arc<Caller>,
-        shown: &Shown,
+        shown: &Presented,
     ) -> Result<Greeted, Refusal> {
         let identity = self.judge(caller, &shown.credentials)?;
         Ok(Greeted { identity, dialect: None, payload: None })
@@ -83,7 +83,7 @@ impl Inside {
     pub(super) fn identify(
         &self,
         caller: &Arc<Caller>,
-        shown: &Shown,
+        shown: &Presented,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
         let Ok(greeting) = credentials::of_connect(payload) else {

@@ -31,7 +31,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::dialect::Venue;
 use crate::gateway::config::Heartbeat;
-use crate::gateway::credentials::Shown;
+use crate::gateway::credentials::Presented;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::transport::Wire;
@@ -84,7 +84,7 @@ pub(super) struct Visitor {
     /// Who it says it is.
     pub(super) caller: Arc<Caller>,
     /// What its request showed.
-    pub(super) shown: Shown,
+    pub(super) shown: Presented,
     /// What it speaks.
     pub(super) speech: Speech,
     /// Its place among open sessions.

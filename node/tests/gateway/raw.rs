@@ -145,6 +145,19 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// What breaks the frames' protocol, whatever the messages are, and the code that it is closed with.
+pub(crate) fn broken_frames() -> [(Vec<u8>, u16); 7] {
+    [
+        (b"\x81\x02hello".to_vec(), 1002), // no mask
+        (frame(0x80, b"no beginning"), 1002),
+        (frame(0xc1, b"3"), 1002),
+        (frame(0x83, b"3"), 1002),
+        (frame(0x09, b"3"), 1002),
+        (frame(0x82, b"binary"), 1003),
+        (frame(0x81, b"42[\"\xff\"]"), 1007),
+    ]
+}
+
 /// Sends bytes and reads until the server closes or says no more for a second.
 pub(crate) async fn exchange(address: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
