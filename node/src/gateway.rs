@@ -6,6 +6,7 @@
 pub mod accept;
 mod address;
 mod admission;
+mod binary;
 pub mod config;
 mod credentials;
 mod door;

@@ -11,6 +11,7 @@ mod farewell;
 mod frame;
 mod heart;
 mod output;
+mod partial;
 mod space;
 pub(super) mod untrusted;
 

@@ -76,6 +76,11 @@ impl RawClient {
         self.socket.send(message).await.unwrap();
     }
 
+    /// Sends something to a server that may close while it comes.
+    pub(crate) async fn try_send_message(&mut self, message: Message) {
+        let _sent = self.socket.send(message).await.is_ok();
+    }
+
     /// Sends packets in one write.
     pub(crate) async fn send_burst(&mut self, packets: impl IntoIterator<Item = String>) {
         for packet in packets {
