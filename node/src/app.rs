@@ -157,7 +157,7 @@ async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<Node, StartErro
     };
     let sessions = Sessions::new(
         session_config(config, &dialects),
-        (chat, hub.clone()),
+        (chat, hub.clone(), store.clone()),
         Arc::clone(&dialects),
         (Arc::clone(&auth), audit.clone()),
         lifecycle.clone(),

@@ -85,8 +85,8 @@ const ROOMS_MADE: Limit = Limit { times: 10, per: Duration::from_secs(60) };
 pub struct Asker<'a> {
     /// Who.
     pub actor: &'a Actor,
-    /// On which connection.
-    pub conn: ConnId,
+    /// On which connection, or the first of those that it took up.
+    pub origin: ConnId,
     /// Whether the user is connected to other nodes too.
     pub is_spread: bool,
     /// The limit that the command counts against; `None`: none.
@@ -168,7 +168,7 @@ impl Chat {
             room: draft.room.clone(),
             sender: Some(sender.id.clone()),
             client_message_id: draft.client_message_id.clone(),
-            origin: Some((asker.conn, asker.request.map(str::to_owned))),
+            origin: Some((asker.origin, asker.request.map(str::to_owned))),
             trace: asker.trace,
             event: Event::MessagePosted(Message {
                 sender,
@@ -225,7 +225,7 @@ impl Chat {
             room: room.clone(),
             sender: Some(by.id.clone()),
             client_message_id: None,
-            origin: Some((asker.conn, None)),
+            origin: Some((asker.origin, None)),
             trace: asker.trace,
             event: Event::RoomClosed { by: Some(by), reason },
             redacts: None,
@@ -288,7 +288,7 @@ impl Chat {
     /// Tells a joined room that the user types, or has stopped.
     pub fn tell_typing(&self, asker: Asker<'_>, room: &RoomId, active: bool) {
         let node = *self.store.life().borrow();
-        let origin = Origin { node, conn: asker.conn, request: None, trace: None };
+        let origin = Origin { node, conn: asker.origin, request: None, trace: None };
         let user = asker.actor.participant.clone();
         self.typing.tell(room.clone(), user, origin, active);
     }

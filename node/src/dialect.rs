@@ -50,6 +50,7 @@ use crate::domain::claims::Claims;
 use crate::domain::command::Command;
 use crate::domain::notice::Notice;
 use crate::domain::quota::Limit;
+use crate::domain::recovery::Offset;
 use crate::domain::refusal::Refusal;
 use crate::domain::reply::Reply;
 use crate::domain::view::Wanted;
@@ -65,6 +66,8 @@ pub struct Frame {
     pub event: Arc<str>,
     /// The event's only argument.
     pub payload: Box<RawValue>,
+    /// Where an event of a room stands, for clients that come back and go on from there.
+    pub offset: Option<Offset>,
     /// What it answers, where envelopes say so.
     pub request: Option<RequestId>,
     /// What a gateway made of the two, for each namespace in which somebody hears it.
@@ -75,7 +78,19 @@ impl Frame {
     /// An event called `event` with this argument.
     #[must_use]
     pub fn new(event: Arc<str>, payload: Box<RawValue>) -> Self {
-        Self { event, payload, request: None, ready: Forms::default() }
+        Self { event, payload, offset: None, request: None, ready: Forms::default() }
+    }
+
+    /// The same event, standing there in its room.
+    #[must_use]
+    pub fn at(self, offset: Offset) -> Self {
+        Self { offset: Some(offset), ..self }
+    }
+
+    /// A copy of the event that stands nowhere.
+    #[must_use]
+    pub fn without_offset(&self) -> Arc<Self> {
+        Arc::new(Self::new(Arc::clone(&self.event), self.payload.clone()))
     }
 
     /// The event as the answer to `request`; of a frame that others hear too, a copy.
@@ -197,9 +212,9 @@ struct Utterance {
 
 impl Utterance {
     /// `None`: what the application gave as JSON is none.
-    fn speak(&self, words: &Words<'_>) -> Option<Arc<Frame>> {
+    fn speak(&self, words: &Words<'_>) -> Option<Frame> {
         let payload = self.payload.write(words).ok()?;
-        Some(Arc::new(Frame::new(Arc::clone(&self.event), payload)))
+        Some(Frame::new(Arc::clone(&self.event), payload))
     }
 }
 
@@ -298,7 +313,30 @@ impl Dialect {
         }
         let (to, utterance) = self.server.get(&Occasion::of(notice)?)?;
         let frame = utterance.speak(&Words::of_notice(notice, &self.style))?;
-        Some(Spoken { to: *to, frame })
+        let frame = match notice {
+            Notice::Entry(entry) => frame.at(Offset { event: entry.id(), at: entry.at }),
+            Notice::Connected { .. }
+            | Notice::TypingStarted { .. }
+            | Notice::TypingStopped { .. }
+            | Notice::Entered { .. }
+            | Notice::Left { .. }
+            | Notice::Present { .. }
+            | Notice::Inside { .. }
+            | Notice::UserOnline { .. }
+            | Notice::UserOffline { .. }
+            | Notice::Listed { .. }
+            | Notice::Delivered { .. }
+            | Notice::Read { .. }
+            | Notice::Notification { .. }
+            | Notice::Emitted { .. }
+            | Notice::HistoryReset { .. }
+            | Notice::News { .. }
+            | Notice::Ended { .. }
+            | Notice::Raised { .. }
+            | Notice::Stats { .. }
+            | Notice::TokenExpiring { .. } => frame,
+        };
+        Some(Spoken { to: *to, frame: Arc::new(frame) })
     }
 
     /// The answer yes to `event`; a plain yes to an event that the dialect does not know.
@@ -308,7 +346,11 @@ impl Dialect {
         match self.asked(event) {
             Some(event) => Answer {
                 ack: Arc::from(event.ack.write(&words).expect(SPELLED)),
-                events: event.answers.iter().filter_map(|it| it.speak(&words)).collect(),
+                events: event
+                    .answers
+                    .iter()
+                    .filter_map(|it| it.speak(&words).map(Arc::new))
+                    .collect(),
             },
             None => {
                 let ack = RawValue::from_string(r#"{"ok":true}"#.to_owned());
@@ -327,7 +369,8 @@ impl Dialect {
     #[must_use]
     pub fn refusal_event(&self, event: Option<&str>, refusal: &Refusal) -> Arc<Frame> {
         let own = event.and_then(|event| self.asked(event)?.refused.as_ref());
-        own.unwrap_or(&self.refused).speak(&self.words_of(refusal)).expect(SPELLED)
+        let frame = own.unwrap_or(&self.refused).speak(&self.words_of(refusal));
+        Arc::new(frame.expect(SPELLED))
     }
 
     /// Whether messages are envelopes instead of packets of Socket.IO.

@@ -20,6 +20,7 @@ pub mod position;
 pub mod presence;
 pub mod quota;
 pub mod receipt;
+pub mod recovery;
 pub mod refusal;
 pub mod reply;
 pub mod revoked;

@@ -7,6 +7,7 @@
 pub mod directory;
 pub mod fanout;
 pub mod outbox;
+pub mod queue;
 pub mod revocations;
 
 mod cursor;

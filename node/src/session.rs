@@ -6,6 +6,7 @@
 //! ends, the session leaves every room and says why.
 
 pub mod peer;
+pub mod trail;
 
 mod auditing;
 mod commands;
@@ -14,6 +15,7 @@ mod limits;
 mod metrics;
 mod packets;
 mod pulling;
+mod recovery;
 mod rooms;
 mod stats;
 mod users;
@@ -40,8 +42,10 @@ use crate::session::limits::Buckets;
 use crate::session::metrics::Metrics;
 use crate::session::packets::Asking;
 use crate::session::peer::{Inbound, Peer};
+use crate::session::recovery::Recovery;
 use crate::session::rooms::Rooms;
 use crate::session::stats::Watching;
+use crate::store::Store;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::traces::Span;
 
@@ -66,6 +70,7 @@ struct Parts {
     config: Config,
     chat: Chat,
     hub: Hub,
+    store: Store,
     dialects: Arc<Dialects>,
     auth: Arc<Authenticator>,
     metrics: Metrics,
@@ -91,17 +96,17 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions over this chat core and hub.
+    /// Sessions over this chat core and hub, and the store that keeps what they leave behind.
     #[must_use]
     pub fn new(
         config: Config,
-        (chat, hub): (Chat, Hub),
+        (chat, hub, store): (Chat, Hub, Store),
         dialects: Arc<Dialects>,
         (auth, audit): (Arc<Authenticator>, Audit),
         lifecycle: Lifecycle,
     ) -> Self {
         let metrics = Metrics::new(dialects.events());
-        let parts = Parts { config, chat, hub, dialects, auth, metrics, audit };
+        let parts = Parts { config, chat, hub, store, dialects, auth, metrics, audit };
         Self { parts: Arc::new(parts), lifecycle }
     }
 
@@ -135,6 +140,8 @@ struct Session {
     used: DialectSet,
     buckets: Buckets,
     rooms: Rooms,
+    /// How its client can come back; `None`: it cannot.
+    recovery: Option<Recovery>,
     /// Rooms that are heard without joining are heard.
     is_standing: bool,
     /// The figures that an admin has asked for.
@@ -169,6 +176,7 @@ impl Session {
             used: DialectSet::default(),
             buckets: Buckets::default(),
             rooms,
+            recovery: None,
             is_standing: false,
             stats: None,
             guard,
@@ -182,8 +190,8 @@ impl Session {
         let mut guard = self.guard.clone();
         let parts = Arc::clone(&self.parts);
         let dialect = self.dialect;
-        if self.identity.is_some() {
-            self.welcome();
+        if let Err(reason) = self.begin().await {
+            return self.leave(reason).await;
         }
         let reason = tokio::select! {
             biased;
@@ -199,12 +207,14 @@ impl Session {
         if let Some(greeting) = self.greeting.take() {
             self.greet(greeting).await;
         }
+        self.keep_changes().await;
         loop {
             tokio::select! {
                 () = self.peer.outbox.reviewed() => self.rooms.review(),
                 () = self.rooms.may_pull(&self.peer.outbox) => self.pull().await,
                 stats = stats::changed(&mut self.stats) => self.tell_stats(stats),
-                inbound = self.peer.inbox.recv() => match inbound {
+                confirmed = recovery::due(self.recovery.as_ref()) => self.keep_confirmed(&confirmed).await,
+                inbound = self.peer.inbox.next() => match inbound {
                     Some(inbound) => self.take(inbound).await,
                     None => return,
                 },
@@ -277,7 +287,10 @@ impl Session {
         self.peer.closing.send(Some(reason)).ok();
         for topic in self.rooms.end() {
             self.parts.hub.detach(&topic, self.peer.conn).await;
+            // Answered after the detaching: from then on the topic tells this connection nothing.
+            let _gone = self.parts.hub.next(&topic, self.peer.conn).await;
         }
+        self.leave_behind(reason).await;
     }
 }
 

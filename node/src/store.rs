@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod embedded;
+pub mod recovery;
 
 mod audit;
 mod bars;
@@ -89,7 +90,7 @@ pub struct StoreError {
 
 impl StoreError {
     /// Nothing was done.
-    fn refused(message: String) -> Self {
+    pub(crate) fn refused(message: String) -> Self {
         Self { outcome: Outcome::Refused, message }
     }
 }

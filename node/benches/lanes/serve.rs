@@ -86,8 +86,11 @@ async fn lane(row: &str) -> (Child, f64, Audience) {
         cookies: Vec::new(),
         authenticate: Arc::new(|_| Ok(Some(somebody()))),
         open: Arc::new(move |mut peer: Peer| {
+            if let Some(opening) = peer.opening.take() {
+                opening.accept(None);
+            }
             opened.lock().unwrap().push(peer.outbox.clone());
-            tasks.spawn("session", async move { while peer.inbox.recv().await.is_some() {} });
+            tasks.spawn("session", async move { while peer.inbox.next().await.is_some() {} });
             Ok(Arc::from("bench"))
         }),
         takes_files: Arc::new(|_, _| false),

@@ -126,6 +126,12 @@ impl Dialects {
         (0..=u8::MAX).zip(&self.all).find(named).map(|(number, _)| DialectId(number))
     }
 
+    /// Whether the dialect is spoken on this namespace.
+    #[must_use]
+    pub fn speaks(&self, dialect: DialectId, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|it| it.contains(&dialect))
+    }
+
     /// How many there are; numbers run from 0.
     #[must_use]
     pub fn len(&self) -> usize {

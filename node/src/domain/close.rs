@@ -15,6 +15,10 @@ pub enum CloseReason {
     TokenExpired,
     /// Nothing verified within the time that an unauthenticated connection has.
     AuthTimeout,
+    /// Its client has come back over another connection.
+    Replaced,
+    /// What its client had before could not be given back now; it may ask again.
+    Unrestored,
     /// The token was taken back.
     Revoked,
     /// An admin has put the user out.
@@ -43,6 +47,8 @@ impl CloseReason {
             Self::Drain => "drain",
             Self::TokenExpired => "token_expired",
             Self::AuthTimeout => "auth_timeout",
+            Self::Replaced => "replaced",
+            Self::Unrestored => "unrestored",
             Self::Revoked => "revoked",
             Self::Dismissed => "dismissed",
             Self::ProtocolViolation => "protocol_violation",
@@ -54,11 +60,12 @@ impl CloseReason {
     #[must_use]
     pub fn is_abrupt(self) -> bool {
         match self {
-            Self::Gone | Self::TooSlow | Self::Revoked => true,
+            Self::Gone | Self::TooSlow | Self::Replaced | Self::Revoked => true,
             Self::HeartbeatMissed
             | Self::Drain
             | Self::TokenExpired
             | Self::AuthTimeout
+            | Self::Unrestored
             | Self::Dismissed
             | Self::ProtocolViolation => false,
         }
@@ -73,6 +80,8 @@ impl CloseReason {
             | Self::HeartbeatMissed
             | Self::TooSlow
             | Self::Drain
+            | Self::Replaced
+            | Self::Unrestored
             | Self::ProtocolViolation => false,
         }
     }
@@ -86,6 +95,8 @@ impl CloseReason {
             | Self::TooSlow
             | Self::Drain
             | Self::TokenExpired
+            | Self::Replaced
+            | Self::Unrestored
             | Self::Revoked
             | Self::ProtocolViolation => Ending::Transport,
             Self::AuthTimeout | Self::Dismissed => Ending::Disconnect,

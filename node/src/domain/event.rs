@@ -124,12 +124,13 @@ const ENTRY_BYTES: usize = 128;
 /// Bytes of a file in its message beside its name: the most of it is the link.
 const ATTACHMENT_BYTES: usize = 384;
 
-/// Where an event came from: `others` excludes the origin's connection, also after a repair.
+/// Where an event came from: `others` excludes the origin's connection, also after a repair, and
+/// whatever connection has taken that one up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The node's life that took the command.
     pub node: NodeLife,
-    /// The connection that sent it.
+    /// The connection that sent it, or the first of those that it took up.
     pub conn: ConnId,
     /// The dialect's own request id, echoed in some dialects.
     pub request: Option<String>,

@@ -118,6 +118,12 @@ impl RoomId {
         Self(Arc::from("!online"))
     }
 
+    /// What ids of the room's events tell of the room.
+    #[must_use]
+    pub fn hash38(&self) -> u64 {
+        room_hash(self) & ((1 << ROOM_BITS) - 1)
+    }
+
     /// The room through which nodes hear what concerns members of other rooms, wherever those are.
     /// Nothing is told to whoever hears it as such, and nobody can join it.
     #[must_use]
@@ -143,8 +149,8 @@ id!(
     TOKEN_ID_BYTES_MAX
 );
 
-/// One connection of this node process; never reused while the process lives,
-/// and shown to nobody but the application.
+/// One connection of one node process. Processes count from places of their own, so no other
+/// connection has the number, here or elsewhere, now or later. Shown to nobody but the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConnId(pub u64);
 
@@ -223,6 +229,26 @@ impl MessageId {
         Self::new(room, self.position()) == *self
     }
 
+    /// What the id tells of its room: [`RoomId::hash38`].
+    #[must_use]
+    pub fn room_hash(&self) -> u64 {
+        let bits = self.payload() & ((1 << ROOM_BITS) - 1);
+        u64::try_from(bits).unwrap_or_default() // fits: 38 bits
+    }
+
+    /// The id's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// Takes bytes that are an id which this cluster could have made.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let uuid = Uuid::from_bytes(bytes);
+        (uuid.get_version_num() == 8).then_some(Self(uuid))
+    }
+
     fn payload(&self) -> u128 {
         let value = self.0.as_u128();
         ((value >> 80) << 74) | (((value >> 64) & 0xfff) << 62) | (value & ((1 << 62) - 1))
@@ -275,6 +301,7 @@ mod tests {
             prop_assert_eq!(id.position(), position);
             prop_assert!(id.is_in(&room));
             prop_assert!(!id.is_in(&other));
+            prop_assert_eq!(id.room_hash(), room.hash38());
             prop_assert_eq!(MessageId::parse(&id.to_string()), Some(id));
         }
     }

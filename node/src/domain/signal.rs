@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::domain::event::Origin;
 use crate::domain::id::{MessageId, RoomId, UserId};
 use crate::domain::news::News;
+use crate::domain::recovery::Pid;
 use crate::domain::role::Participant;
 use crate::domain::time::Timestamp;
 
@@ -70,6 +71,12 @@ pub enum Signal {
     },
     /// To a user's nodes: an admin ends all connections of the user.
     Disconnect,
+    /// To a user's nodes: the client of this connection has come back over another one, which waits
+    /// for what this one leaves behind.
+    HandOver {
+        /// Which.
+        pid: Pid,
+    },
     /// To a user's nodes: somebody wants to know the user's connections.
     Asked {
         /// Where the answers are gathered.

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::auth::Credentials;
 use crate::domain::command::Token;
+use crate::domain::recovery::{Offset, Pid};
+use crate::session::peer::Returning;
 
 /// What a handshake request shows.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +51,9 @@ pub(super) struct Greeting {
     pub(super) token: Option<Token>,
     /// The dialect that it asks for.
     pub(super) dialect: Option<String>,
+    /// What it had over an earlier connection. Something that is no such thing is nothing: the
+    /// client begins anew.
+    pub(super) returning: Option<Returning>,
 }
 
 /// The packet's payload is no JSON object, or one of its members is of the wrong type.
@@ -62,6 +67,15 @@ struct Payload<'a> {
     token: Option<&'a RawValue>,
     #[serde(default)]
     dialect: Option<String>,
+    #[serde(borrow, default)]
+    pid: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    offset: Option<&'a RawValue>,
+}
+
+/// The text that a value is, if it is one.
+fn text_of(value: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(value?.get()).ok()
 }
 
 /// Tells `null` from nothing.
@@ -84,7 +98,10 @@ pub(super) fn of_connect(payload: Option<&str>) -> Result<Greeting, MalformedGre
     let token = payload
         .token
         .map(|raw| Token::new(serde_json::from_str::<String>(raw.get()).unwrap_or_default()));
-    Ok(Greeting { token, dialect: payload.dialect })
+    let pid = text_of(payload.pid).and_then(|it| Pid::parse(&it));
+    let offset = text_of(payload.offset).and_then(|it| Offset::parse(&it));
+    let returning = pid.map(|pid| Returning { pid, offset });
+    Ok(Greeting { token, dialect: payload.dialect, returning })
 }
 
 #[cfg(test)]
@@ -110,6 +127,21 @@ mod tests {
         assert_eq!(token(r#"{"token":{"a":1}}"#).as_deref(), Some(""));
         assert_eq!(token(r#"{"other":1}"#), None);
         assert!(of_connect(None).unwrap().token.is_none());
+    }
+
+    #[test]
+    fn what_a_returning_client_names_is_believed_only_in_its_form() {
+        let returning = |text: &str| of_connect(Some(text)).unwrap().returning;
+        let pid = Pid::random();
+        let named = |offset: &str| format!(r#"{{"pid":"{}","offset":{offset}}}"#, pid.expose());
+        assert_eq!(returning(&named("\"x\"")), Some(Returning { pid, offset: None }));
+        assert_eq!(returning(&named("[1]")), Some(Returning { pid, offset: None }));
+        let offset = "AAAAAAAAgACAAAAAAAAAAAAAAAAABQ";
+        let heard = returning(&named(&format!("\"{offset}\""))).unwrap().offset;
+        assert_eq!(heard.map(|it| it.to_string()).as_deref(), Some(offset));
+        for text in ["{}", r#"{"pid":1}"#, r#"{"pid":"x"}"#, r#"{"offset":"x"}"#] {
+            assert_eq!(returning(text), None, "{text}");
+        }
     }
 
     #[test]

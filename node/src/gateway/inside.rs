@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::credentials::{self, Presented};
+use crate::gateway::credentials::{self, Greeting, Presented};
 use crate::gateway::drain::Leaving;
 use crate::gateway::uploads::Uploads;
 use crate::gateway::{Authenticate, Behind, Open};
 use crate::lifecycle::Lifecycle;
 use crate::secret::Secret;
+use crate::session::peer::Returning;
 use crate::telemetry::audit::{Audit, Caller, Record, What};
 
 /// One per gateway.
@@ -41,6 +43,8 @@ pub(super) struct Greeted {
     pub(super) dialect: Option<String>,
     /// The CONNECT's payload; it may hold a token.
     pub(super) payload: Option<Secret<Box<str>>>,
+    /// What it had over an earlier connection.
+    pub(super) returning: Option<Returning>,
 }
 
 impl Inside {
@@ -52,7 +56,9 @@ impl Inside {
         lifecycle: Lifecycle,
         leaving: watch::Receiver<Option<Leaving>>,
     ) -> Arc<Self> {
-        let next_conn = AtomicU64::new(1);
+        // Others never count up to here.
+        let (random, ..) = Uuid::new_v4().as_fields();
+        let next_conn = AtomicU64::new(u64::from(random) << 32 | 1);
         let (authenticate, open) = (Arc::clone(&behind.authenticate), Arc::clone(&behind.open));
         let audit = behind.audit.clone();
         Arc::new(Self { authenticate, open, uploads, lifecycle, leaving, audit, next_conn })
@@ -73,7 +79,7 @@ impl Inside {
         shown: &Presented,
     ) -> Result<Greeted, Refusal> {
         let identity = self.judge(caller, &shown.credentials)?;
-        Ok(Greeted { identity, dialect: None, payload: None })
+        Ok(Greeted { identity, dialect: None, payload: None, returning: None })
     }
 
     /// Who asks with this CONNECT payload, after a request that showed `shown`.
@@ -90,11 +96,12 @@ impl Inside {
             self.tell(caller, "malformed");
             return Err(Refusal::invalid("malformed CONNECT payload"));
         };
-        let dialect = greeting.dialect.or_else(|| shown.dialect.clone());
-        let shown = Credentials { connect: greeting.token, ..shown.credentials.clone() };
+        let Greeting { token, dialect, returning } = greeting;
+        let dialect = dialect.or_else(|| shown.dialect.clone());
+        let shown = Credentials { connect: token, ..shown.credentials.clone() };
         let identity = self.judge(caller, &shown)?;
         let payload = payload.map(|it| Secret::new(Box::from(it)));
-        Ok(Greeted { identity, dialect, payload })
+        Ok(Greeted { identity, dialect, payload, returning })
     }
 
     fn judge(

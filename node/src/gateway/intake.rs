@@ -1,17 +1,14 @@
 //! From a transport into a session's inbox: in order, without waiting, bounded in events and bytes.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use crate::dialect::envelope::{RequestId, request_id};
 use crate::domain::refusal::Refusal;
 use crate::gateway::uploads::Uploads;
 use crate::hub::outbox::AckId;
-use crate::session::peer::{Held, INBOX_EVENTS_MAX, Inbound};
+use crate::hub::queue::{Load, Writer, queue};
+use crate::session::peer::{Held, INBOX_EVENTS_MAX, Inbound, Inbox};
 
 /// Places behind the inbox for events that did not fit: each is refused in its turn, and a client
 /// that overflows these too does not listen.
@@ -29,48 +26,23 @@ const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Flooded;
 
 /// The end of an inbox that a namespace's events go into.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Intake {
     namespace: Arc<str>,
     uploads: Arc<Uploads>,
-    inbox: mpsc::Sender<Inbound>,
-    waiting: Arc<Mutex<WaitingSizes>>,
-}
-
-/// Sizes of the events that the session has not taken yet.
-#[derive(Default)]
-struct WaitingSizes {
-    sizes: VecDeque<usize>,
-    bytes: usize,
-}
-
-impl WaitingSizes {
-    /// Forgets all but the newest `count`: the session takes the oldest first.
-    fn keep(&mut self, count: usize) {
-        while count < self.sizes.len() {
-            self.bytes -= self.sizes.pop_front().unwrap_or_default();
-        }
-    }
-
-    fn add(&mut self, bytes: usize) {
-        self.sizes.push_back(bytes);
-        self.bytes += bytes;
-    }
+    inbox: Writer<Inbound>,
 }
 
 impl Intake {
     /// A new inbox of a namespace: its two ends.
-    pub(super) fn new(
-        namespace: &Arc<str>,
-        uploads: &Arc<Uploads>,
-    ) -> (Self, mpsc::Receiver<Inbound>) {
-        let (inbox, receiver) = mpsc::channel(INBOX_EVENTS_MAX + OVERFLOWS_MAX);
+    pub(super) fn new(namespace: &Arc<str>, uploads: &Arc<Uploads>) -> (Self, Inbox) {
+        let (inbox, reader) = queue();
         let (namespace, uploads) = (Arc::clone(namespace), Arc::clone(uploads));
-        (Self { namespace, uploads, inbox, waiting: Arc::default() }, receiver)
+        (Self { namespace, uploads, inbox }, reader)
     }
 
     /// Puts one event into the inbox, or its refusal where it does not fit or is too large. `held` is
-    /// the room that it holds already.
+    /// the room that it holds already. A session that has ended takes everything: its writer closes.
     ///
     /// # Errors
     /// Not even a refusal fits.
@@ -96,17 +68,19 @@ impl Intake {
         if let Err(refusal) = self.uploads.admit(&self.namespace, packet, &mut held) {
             return self.refuse_request(refusal, ack, request());
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
-        let fits = OVERFLOWS_MAX < self.inbox.capacity()
-            && (waiting.bytes == 0 || waiting.bytes + packet.len() <= INBOX_BYTES_MAX);
-        let (inbound, bytes) = if fits {
-            (Inbound::Event { packet: packet.into(), ack, held }, packet.len())
-        } else {
-            let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
-            (Inbound::Refused { refusal, ack, request: request() }, 0)
+        let bytes = packet.len();
+        let fits = |waits: Load| {
+            waits.items < INBOX_EVENTS_MAX
+                && (waits.bytes == 0 || waits.bytes + bytes <= INBOX_BYTES_MAX)
         };
-        self.put(inbound, bytes, &mut waiting)
+        let event = Inbound::Event { packet: packet.into(), ack, held };
+        match self.inbox.offer(event, bytes, fits) {
+            Ok(()) => Ok(()),
+            Err(_not_kept) => {
+                let refusal = Refusal::RateLimited { retry_after: OVERFLOW_PAUSE };
+                self.refuse_request(refusal, ack, request())
+            }
+        }
     }
 
     /// Puts the refusal of an event that is not taken into the inbox.
@@ -123,25 +97,9 @@ impl Intake {
         ack: Option<AckId>,
         request: Option<RequestId>,
     ) -> Result<(), Flooded> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.keep(self.inbox.max_capacity() - self.inbox.capacity());
-        self.put(Inbound::Refused { refusal, ack, request }, 0, &mut waiting)
-    }
-
-    fn put(
-        &self,
-        inbound: Inbound,
-        bytes: usize,
-        waiting: &mut WaitingSizes,
-    ) -> Result<(), Flooded> {
-        match self.inbox.try_send(inbound) {
-            Ok(()) => {
-                waiting.add(bytes);
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => Err(Flooded),
-            Err(TrySendError::Closed(_)) => Ok(()), // the session has ended; its writer closes
-        }
+        let fits = |waits: Load| waits.items < INBOX_EVENTS_MAX + OVERFLOWS_MAX;
+        let refused = Inbound::Refused { refusal, ack, request };
+        self.inbox.offer(refused, 0, fits).map_err(|_not_even| Flooded)
     }
 }
 
@@ -150,14 +108,14 @@ mod tests {
     use super::*;
     use crate::gateway::config::{Heartbeat, Limits};
 
-    fn intake() -> (Intake, mpsc::Receiver<Inbound>) {
+    fn intake() -> (Intake, Inbox) {
         let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
         Intake::new(&"/".into(), &uploads)
     }
 
-    fn outcomes(inbox: &mut mpsc::Receiver<Inbound>) -> (usize, usize) {
+    fn outcomes(inbox: &mut Inbox) -> (usize, usize) {
         let (mut events, mut overflows) = (0, 0);
-        while let Ok(inbound) = inbox.try_recv() {
+        while let Some(inbound) = inbox.try_next() {
             match inbound {
                 Inbound::Event { .. } => events += 1,
                 Inbound::Refused { .. } => overflows += 1,

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::dialect::Frame;
+use crate::domain::recovery::Pid;
 use crate::domain::refusal::Refusal;
 use crate::gateway::binary::PARTS_MAX;
 use crate::gateway::config::Heartbeat;
@@ -180,10 +181,15 @@ pub(super) fn open(session: &str, heartbeat: Heartbeat, payload_max: usize) -> S
     format!("0{handshake}")
 }
 
-/// The answer to a CONNECT that is granted.
+/// The answer to a CONNECT that is granted, with the private name under which the client may come
+/// back, if it may.
 #[must_use]
-pub(super) fn connected(namespace: &str, socket: &str) -> String {
-    format!("{}{}", start("0", namespace), json!({ "sid": socket }))
+pub(super) fn connected(namespace: &str, socket: &str, pid: Option<Pid>) -> String {
+    let answer = match pid {
+        Some(pid) => json!({ "sid": socket, "pid": pid.expose() }),
+        None => json!({ "sid": socket }),
+    };
+    format!("{}{answer}", start("0", namespace))
 }
 
 /// The answer to a CONNECT that is not.
@@ -205,11 +211,16 @@ pub(super) fn disconnect(namespace: &str) -> String {
     start("1", namespace)
 }
 
-/// An event.
+/// An event. One of a room carries its offset behind the payload. Clients take any text at the end
+/// of an event for an offset, so nothing else ends in one.
 #[must_use]
 pub(super) fn event(namespace: &str, frame: &Frame) -> String {
-    let name = json!(&*frame.event);
-    format!("{}[{name},{}]", start("2", namespace), frame.payload.get())
+    let (start, name, payload) = (start("2", namespace), json!(&*frame.event), frame.payload.get());
+    match frame.offset {
+        Some(offset) => format!("{start}[{name},{payload},\"{offset}\"]"),
+        None if payload.starts_with('"') => format!("{start}[{name},{payload},null]"),
+        None => format!("{start}[{name},{payload}]"),
+    }
 }
 
 /// An answer.
@@ -224,6 +235,10 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::domain::id::{MessageId, RoomId};
+    use crate::domain::position::Position;
+    use crate::domain::recovery::Offset;
+    use crate::domain::time::Timestamp;
 
     fn check(text: &str, expected: Result<Packet<'_>, Malformed>) {
         assert_eq!(Packet::parse(text), expected, "{text}");
@@ -305,10 +320,25 @@ mod tests {
         assert_eq!(ack("/chat", AckId(7), "1"), "43/chat,7[1]");
         assert_eq!(disconnect("/"), "41");
         assert_eq!(disconnect("/chat"), "41/chat,");
-        assert_eq!(connected("/", "x"), r#"40{"sid":"x"}"#);
+        assert_eq!(connected("/", "x", None), r#"40{"sid":"x"}"#);
+        let pid = Pid::random();
+        let with_pid = format!(r#"40/chat,{{"pid":"{}","sid":"x"}}"#, pid.expose());
+        assert_eq!(connected("/chat", "x", Some(pid)), with_pid);
         let required =
             r#"44/chat,{"data":{"code":"AUTH_REQUIRED"},"message":"Authentication required"}"#;
         assert_eq!(refused("/chat", &Refusal::AuthRequired), required);
+    }
+
+    #[test]
+    fn only_an_event_of_a_room_ends_in_a_text() {
+        let frame =
+            |json: &str| Frame::new("e".into(), RawValue::from_string(json.to_owned()).unwrap());
+        assert_eq!(event("/", &frame("\"text\"")), r#"42["e","text",null]"#);
+        let room = RoomId::parse("r").unwrap();
+        let id = MessageId::new(&room, Position::new(7, 9));
+        let offset = Offset { event: id, at: Timestamp(5) };
+        let expected = format!(r#"42["e",[1],"{offset}"]"#);
+        assert_eq!(event("/", &frame("[1]").at(offset)), expected);
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Namespace {
         // There always is one: the door puts it into every handshake.
         let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned();
         let link = link.ok_or(Refusal::AccessDenied)?;
-        let Greeted { identity, dialect, payload } = self.identify(&link, payload)?;
+        // The engine has no way to give back what a client had: it begins anew.
+        let Greeted { identity, dialect, payload, returning: _ } = self.identify(&link, payload)?;
         if identity.is_some() {
             link.receiving.known.store(true, Ordering::Relaxed);
         }
@@ -100,6 +101,7 @@ impl Namespace {
             identity,
             greeting: payload,
             dialect,
+            opening: None,
             inbox,
             outbox,
             closing,

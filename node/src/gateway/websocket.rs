@@ -14,6 +14,7 @@ mod output;
 mod partial;
 mod space;
 pub(super) mod untrusted;
+mod writing;
 
 use std::sync::Arc;
 

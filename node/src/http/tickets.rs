@@ -210,12 +210,12 @@ impl Tickets {
         let Command::Send(draft) = self.decoded(&packet)? else { return Err(broken()) };
         let room = draft.room.clone();
         self.chat.admit(actor, &room).await?;
-        // No connection of the node has this number, so all of them hear it.
-        let (conn, limit) = (ConnId(u64::MAX), Some(MESSAGES));
+        // No connection has this number, so all of them hear it.
+        let (origin, limit) = (ConnId(u64::MAX), Some(MESSAGES));
         let mut span = Span::begin(Part::Receive);
         span.tell("messaging.destination.name", &room);
         let trace = span.parent();
-        let asker = Asker { actor, conn, is_spread: true, limit, trace, request: None };
+        let asker = Asker { actor, origin, is_spread: true, limit, trace, request: None };
         let Reply::Sent { message, .. } = self.chat.send(asker, draft).await? else {
             return Err(broken());
         };

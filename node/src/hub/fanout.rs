@@ -91,6 +91,8 @@ impl SpelledEntries {
 pub struct Listener {
     /// Which connection.
     pub conn: ConnId,
+    /// Whose doings are its own: the first of the connections that it took up, or itself.
+    pub origin: ConnId,
     /// Whose.
     pub user: UserId,
     /// In whose words it hears the topic.
@@ -106,7 +108,7 @@ pub struct Listener {
 pub(crate) enum Cause<'a> {
     /// Everyone may be told.
     Nobody,
-    /// One connection of this node did it, by a request that it gave this id.
+    /// One connection did it, by a request that it gave this id.
     Connection(ConnId, Option<&'a str>),
     /// All connections of a user are meant.
     User(&'a UserId),
@@ -121,6 +123,8 @@ pub(crate) enum Manner {
     Timed(Timestamp),
     /// Not to those whose outbox is more than half full: the first thing that is dropped.
     Droppable,
+    /// After all that waits; of too many the oldest are dropped.
+    Later,
     /// Once per connection, however many rooms it comes through.
     Once(Once),
     /// Once per connection and name of the event.
@@ -135,7 +139,9 @@ impl Manner {
     pub(crate) fn timed(self, at: Timestamp) -> Self {
         match self {
             Self::Always | Self::Timed(_) => Self::Timed(at),
-            Self::Droppable | Self::Once(_) | Self::Same(_) | Self::Greeting(_) => self,
+            Self::Droppable | Self::Later | Self::Once(_) | Self::Same(_) | Self::Greeting(_) => {
+                self
+            }
         }
     }
 }
@@ -148,21 +154,20 @@ pub(crate) struct Voice<'a> {
     pub(crate) metrics: &'a Metrics,
 }
 
+/// Who is not told what came from `origin`.
+pub(crate) fn cause_of(origin: &Origin) -> Cause<'static> {
+    Cause::Connection(origin.conn, None)
+}
+
+/// Who is not told of this entry.
+pub(crate) fn cause_of_entry(entry: &SharedEntry) -> Cause<'_> {
+    match &entry.origin {
+        Some(origin) => Cause::Connection(origin.conn, origin.request.as_deref()),
+        None => Cause::Nobody,
+    }
+}
+
 impl Voice<'_> {
-    /// Who is not told what came from `origin`, if it came from this node.
-    pub(crate) fn cause_of(&self, origin: &Origin) -> Cause<'static> {
-        if self.is_here(origin) { Cause::Connection(origin.conn, None) } else { Cause::Nobody }
-    }
-
-    pub(crate) fn cause_of_entry<'a>(&self, entry: &'a SharedEntry) -> Cause<'a> {
-        match &entry.origin {
-            Some(origin) if self.is_here(origin) => {
-                Cause::Connection(origin.conn, origin.request.as_deref())
-            }
-            Some(_) | None => Cause::Nobody,
-        }
-    }
-
     /// This node's part of an entry's trace.
     pub(crate) fn span_of(&self, entry: &SharedEntry) -> Span {
         let parent = entry.origin.as_ref().and_then(|origin| origin.trace);
@@ -171,11 +176,6 @@ impl Voice<'_> {
         span.tell("messaging.message.id", entry.position);
         span.tell("parlance.node", self.life);
         span
-    }
-
-    /// A connection outlives a change of incarnation, and its number is never reused.
-    fn is_here(&self, origin: &Origin) -> bool {
-        origin.node.index == self.life.index
     }
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn tell(
 ) -> bool {
     let (is_origin, request) = match cause {
         Cause::Nobody => (false, None),
-        Cause::Connection(conn, request) => (conn == listener.conn, request),
+        Cause::Connection(conn, request) => (conn == listener.origin, request),
         Cause::User(user) => (*user == listener.user, None),
     };
     let mut is_there = true;
@@ -233,6 +233,11 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
         Manner::Timed(at) => outbox.push_timed(outgoing, at),
         Manner::Droppable if outbox.is_half_empty() => outbox.push(outgoing),
         Manner::Droppable => return true,
+        Manner::Later => {
+            let dropped = outbox.push_later(outgoing);
+            voice.metrics.receipts_dropped.increment(u64::from(dropped));
+            Ok(())
+        }
         Manner::Once(once) => outbox.push_once(outgoing, once),
         Manner::Same(once) => {
             let once = once.of_event(&outgoing);

@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dialect::Dialects;
 use crate::domain::event::SharedEntry;
-use crate::domain::id::{ConnId, NodeLife, UserId};
+use crate::domain::id::{ConnId, NodeLife, RoomId, UserId};
 use crate::domain::presence::{Presence, Shown};
 use crate::domain::receipt::Handed;
 use crate::domain::topic::Topic;
@@ -251,7 +251,14 @@ impl Keeper {
     /// The listener's place is in the log.
     fn resumed(&mut self, topic: &Topic, attaching: Attaching, pending: Vec<SharedEntry>) {
         let Some(watched) = self.watched.get_mut(topic) else { return };
+        let is_listing = attaching.listener.is_listing;
         let attached = watched.attach(attaching.listener, attaching.since, pending);
+        // It may have missed how the list has changed.
+        if matches!(topic, Topic::Room(room) if *room == RoomId::lobby()) {
+            self.upkeep.listed();
+        } else if is_listing {
+            self.upkeep.room_listed(topic, watched.list_told);
+        }
         let counter = if attached.resumed {
             &self.metrics.resumes_whole
         } else {

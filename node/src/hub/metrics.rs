@@ -38,6 +38,8 @@ pub(super) fn written(at: Timestamp) {
 pub(crate) struct Metrics {
     /// Frames put into outboxes.
     pub(crate) deliveries: Counter,
+    /// Receipts that made way for newer ones.
+    pub(crate) receipts_dropped: Counter,
     /// Holes that were filled from the log.
     pub(crate) repairs_filled: Counter,
     /// Holes that the log could not fill: clients were told to start afresh.
@@ -57,6 +59,10 @@ impl Metrics {
         describe_gauge!(QUEUE_BYTES, Unit::Bytes, "Bytes that wait in connections' outboxes");
         measured(0, 0);
         describe_counter!("parlance_deliveries_total", "Frames put into connections' outboxes");
+        describe_counter!(
+            "parlance_receipts_dropped_total",
+            "Receipts that made way for newer ones in a connection's outbox"
+        );
         describe_histogram!(
             LATENCY,
             Unit::Seconds,
@@ -67,6 +73,7 @@ impl Metrics {
         describe_counter!("parlance_resumes_total", "Joins that named a place, by outcome");
         Self {
             deliveries: counter!("parlance_deliveries_total"),
+            receipts_dropped: counter!("parlance_receipts_dropped_total"),
             repairs_filled: counter!("parlance_gap_repairs_total", "outcome" => "filled"),
             repairs_reset: counter!("parlance_gap_repairs_total", "outcome" => "reset"),
             repairs_failed: counter!("parlance_gap_repairs_total", "outcome" => "failed"),

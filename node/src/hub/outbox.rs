@@ -4,21 +4,24 @@
 //! that is too far behind is told to leave (`TooSlow`): it resumes from its position, and nobody
 //! waits for it.
 
+mod once;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, SetOnce, mpsc};
-use xxhash_rust::xxh3::xxh3_64;
+use tokio::sync::{Notify, SetOnce};
 
 use crate::dialect::Frame;
 use crate::domain::close::CloseReason;
-use crate::domain::id::{RoomId, UserId};
+use crate::domain::recovery::Pid;
 use crate::domain::time::Timestamp;
 use crate::hub::metrics;
+pub use crate::hub::outbox::once::Once;
+use crate::hub::queue::{Load, Reader, Writer, queue};
 use crate::hub::waiting::Waiting;
 
 /// Frames that may wait. A page of catch-up (64) fits four times.
@@ -26,6 +29,9 @@ pub const OUTBOX_FRAMES_MAX: usize = 256;
 
 /// Bytes of payload that may wait, unless a single frame is larger.
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// Receipts that may wait for everything else: those of ten rooms that somebody catches up in.
+const OUTBOX_LATER_MAX: usize = 1024;
 
 /// Number of an acknowledgement within its connection, as Socket.IO gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,39 +62,6 @@ impl Outgoing {
     }
 }
 
-/// Marks news that reaches a connection in several ways and is told once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Once {
-    /// Hash of whom, or what, it is about.
-    pub user: u64,
-    /// Version, as of the user's presence: a higher one is newer news.
-    pub version: u64,
-}
-
-impl Once {
-    /// News about a user's presence of this version.
-    #[must_use]
-    pub fn of(user: &UserId, version: u64) -> Self {
-        Self { user: xxh3_64(user.as_str().as_bytes()), version }
-    }
-
-    /// The news that a room was closed at this time.
-    #[must_use]
-    pub fn closing(room: &RoomId, at: Timestamp) -> Self {
-        Self { user: xxh3_64(format!("closing {room}").as_bytes()), version: at.0 }
-    }
-
-    /// The same news in this event alone.
-    #[must_use]
-    pub(crate) fn of_event(self, outgoing: &Outgoing) -> Self {
-        let event = match outgoing {
-            Outgoing::Event(frame) => xxh3_64(frame.event.as_bytes()),
-            Outgoing::Ack { .. } => 0,
-        };
-        Self { user: self.user ^ event, ..self }
-    }
-}
-
 /// What is to be done when something is taken.
 #[derive(Debug, Clone, Copy)]
 enum News {
@@ -108,60 +81,74 @@ const REMEMBERED_USERS_MAX: usize = 4096;
 #[error("the outbox is full")]
 pub struct Overflow;
 
+/// What the two ends tell each other, and the hub the session.
 #[derive(Debug, Default)]
-struct Gauge {
-    frames: AtomicUsize,
-    bytes: AtomicUsize,
-    /// Told when an overflow happens.
-    overflowed: Notify,
+struct Signals {
     /// Told when the connection is to end.
     ended: SetOnce<CloseReason>,
     /// Told when the connection may have lost a room.
     reviewed: Notify,
-    /// Told when at most half is left to write.
-    half_empty: Notify,
-    /// What a scrape tells; after an overflow still what is really there.
+    /// Something did not fit: nothing more is taken.
+    has_overflowed: AtomicBool,
+    /// Somebody waits for room.
+    is_awaited: AtomicBool,
+    has_room: Notify,
+    /// The connection's private name, if it has one.
+    pid: OnceLock<Pid>,
+    /// What a scrape tells.
     waiting: Waiting,
 }
 
-impl Gauge {
-    fn is_half_empty(&self) -> bool {
-        self.frames.load(Ordering::Acquire) <= OUTBOX_FRAMES_MAX / 2
-            && self.bytes.load(Ordering::Acquire) <= OUTBOX_BYTES_MAX / 2
+impl Signals {
+    /// Something was taken.
+    fn taken(&self) {
+        if self.is_awaited.load(Ordering::SeqCst) {
+            self.has_room.notify_one();
+        }
+    }
+
+    /// Resolves when `holds`. One waiter.
+    async fn wait(&self, holds: impl Fn() -> bool) {
+        // Set before it is looked at: who takes something later sees that somebody waits.
+        self.is_awaited.store(true, Ordering::SeqCst);
+        while !holds() {
+            self.has_room.notified().await;
+        }
+        self.is_awaited.store(false, Ordering::SeqCst);
     }
 }
+
+type Item = (Outgoing, Option<News>);
 
 /// The writing end: cheap to clone, never waits.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    sender: mpsc::Sender<(Outgoing, Option<News>)>,
-    gauge: Arc<Gauge>,
+    writer: Writer<Item>,
+    signals: Arc<Signals>,
 }
 
 /// The reading end, for the connection's gateway.
 #[derive(Debug)]
 pub struct OutboxReader {
-    receiver: mpsc::Receiver<(Outgoing, Option<News>)>,
-    gauge: Arc<Gauge>,
+    reader: Reader<Item>,
+    signals: Arc<Signals>,
     told: HashMap<u64, u64>,
 }
 
 /// A new, empty outbox.
 #[must_use]
 pub fn outbox() -> (Outbox, OutboxReader) {
-    let (sender, receiver) = mpsc::channel(OUTBOX_FRAMES_MAX);
-    let gauge = Arc::new(Gauge::default());
-    (
-        Outbox { sender, gauge: Arc::clone(&gauge) },
-        OutboxReader { receiver, gauge, told: HashMap::new() },
-    )
+    let (writer, reader) = queue();
+    let signals = Arc::<Signals>::default();
+    let told = HashMap::new();
+    (Outbox { writer, signals: Arc::clone(&signals) }, OutboxReader { reader, signals, told })
 }
 
 impl Outbox {
     /// Adds one thing to write.
     ///
     /// # Errors
-    /// [`Overflow`] when too much waits: [`Self::overflowed`] resolves, and nothing more is taken
+    /// [`Overflow`] when too much waits: [`Self::ended`] resolves, and nothing more is taken
     /// in order that no hole is written. A connection that is gone takes everything silently.
     pub fn push(&self, outgoing: Outgoing) -> Result<(), Overflow> {
         self.put(outgoing, None)
@@ -193,79 +180,103 @@ impl Outbox {
         self.put(outgoing, Some(News::Greeting(once)))
     }
 
-    fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
-        let bytes = outgoing.bytes();
-        let before = self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
-        if before != 0 && OUTBOX_BYTES_MAX < before + bytes {
-            return self.overflow();
+    /// Adds something that is written when nothing else waits. `true`: something older of the kind
+    /// made way for it.
+    pub fn push_later(&self, outgoing: Outgoing) -> bool {
+        if self.is_closed() {
+            return false;
         }
-        self.gauge.frames.fetch_add(1, Ordering::AcqRel);
-        match self.sender.try_send((outgoing, news)) {
-            Ok(()) => {
-                self.gauge.waiting.add(bytes);
-                Ok(())
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => self.overflow(),
+        self.signals.waiting.add(outgoing.bytes());
+        let dropped = self.writer.offer_later((outgoing, None), OUTBOX_LATER_MAX);
+        if let Some((outgoing, _)) = &dropped {
+            self.signals.waiting.remove(outgoing.bytes());
         }
+        dropped.is_some()
     }
 
-    /// The counts stay raised on purpose: after one overflow every further push overflows too, so
-    /// the connection never hears what came after a hole.
-    fn overflow(&self) -> Result<(), Overflow> {
-        self.gauge.bytes.fetch_add(OUTBOX_BYTES_MAX, Ordering::AcqRel);
-        self.gauge.overflowed.notify_one();
-        Err(Overflow)
+    fn put(&self, outgoing: Outgoing, news: Option<News>) -> Result<(), Overflow> {
+        let bytes = outgoing.bytes();
+        let has_overflowed = &self.signals.has_overflowed;
+        let fits = |load: Load| {
+            let fits = !has_overflowed.load(Ordering::Acquire)
+                && load.items < OUTBOX_FRAMES_MAX
+                && (load.bytes == 0 || load.bytes + bytes <= OUTBOX_BYTES_MAX);
+            if fits {
+                self.signals.waiting.add(bytes);
+            }
+            fits
+        };
+        self.writer.offer((outgoing, news), bytes, fits).map_err(|_too_much| {
+            has_overflowed.store(true, Ordering::Release);
+            self.end(CloseReason::TooSlow);
+            Overflow
+        })
     }
 
     /// Whether nobody reads any more: the connection is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    /// Resolves once when a push did not fit. One waiter: the session.
-    pub async fn overflowed(&self) {
-        self.gauge.overflowed.notified().await;
+        self.writer.is_closed()
     }
 
     /// Has the connection ended for a reason of the node's; the first one counts.
     pub fn end(&self, reason: CloseReason) {
         // An error: it was ended before.
-        self.gauge.ended.set(reason).ok();
+        self.signals.ended.set(reason).ok();
     }
 
-    /// Resolves with the reason when the connection is to end.
+    /// Has the connection ended if this is its private name: its client has come back.
+    pub fn hand_over(&self, pid: Pid) {
+        if self.signals.pid.get() == Some(&pid) {
+            self.end(CloseReason::Replaced);
+        }
+    }
+
+    /// The connection has this private name. It gets no second one.
+    pub fn name(&self, pid: Pid) {
+        self.signals.pid.get_or_init(|| pid);
+    }
+
+    /// Resolves with the reason when the connection is to end: a push did not fit, or somebody
+    /// wants it.
     pub async fn ended(&self) -> CloseReason {
-        *self.gauge.ended.wait().await
+        *self.signals.ended.wait().await
     }
 
     /// Has the session ask again whether its user may be where it is.
     pub fn review(&self) {
-        self.gauge.reviewed.notify_one();
+        self.signals.reviewed.notify_one();
     }
 
     /// Resolves once after [`Self::review`]. One waiter: the session.
     pub async fn reviewed(&self) {
-        self.gauge.reviewed.notified().await;
+        self.signals.reviewed.notified().await;
     }
 
     /// Whether at most half of the outbox is taken, so that catching up may go on.
     #[must_use]
     pub fn is_half_empty(&self) -> bool {
-        self.gauge.is_half_empty()
+        let load = self.writer.load();
+        load.items <= OUTBOX_FRAMES_MAX / 2 && load.bytes <= OUTBOX_BYTES_MAX / 2
     }
 
     /// Resolves when at most half of the outbox is taken. One waiter: the session.
     pub async fn half_empty(&self) {
-        while !self.is_half_empty() {
-            self.gauge.half_empty.notified().await;
+        if !self.is_half_empty() {
+            self.signals.wait(|| self.is_half_empty()).await;
         }
+    }
+
+    /// Resolves when the reader has dealt with all that was pushed, or is gone. One waiter: the
+    /// session.
+    pub async fn settled(&self) {
+        self.signals.wait(|| self.writer.is_settled()).await;
     }
 }
 
 impl OutboxReader {
-    /// The next thing to write; `None` when every writing end is gone.
+    /// The next thing to write; `None` when every writing end is gone. Whoever asks is done with
+    /// the one before.
     pub async fn next(&mut self) -> Option<Outgoing> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -273,11 +284,14 @@ impl OutboxReader {
     /// As [`Self::next`], for a task that waits for several things.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         loop {
-            let Some((outgoing, news)) = ready!(self.receiver.poll_recv(cx)) else {
-                return Poll::Ready(None);
-            };
-            if self.takes(&outgoing, news) {
-                return Poll::Ready(Some(outgoing));
+            let item = self.reader.poll_next(cx);
+            self.signals.taken();
+            match ready!(item) {
+                None => return Poll::Ready(None),
+                Some((outgoing, news)) if self.is_wanted(&outgoing, news) => {
+                    return Poll::Ready(Some(outgoing));
+                }
+                Some(_told_already) => {}
             }
         }
     }
@@ -285,21 +299,23 @@ impl OutboxReader {
     /// The next thing to write, if one is ready.
     pub fn try_next(&mut self) -> Option<Outgoing> {
         loop {
-            let (outgoing, news) = self.receiver.try_recv().ok()?;
-            if self.takes(&outgoing, news) {
+            let item = self.reader.try_next();
+            self.signals.taken();
+            let (outgoing, news) = item?;
+            if self.is_wanted(&outgoing, news) {
                 return Some(outgoing);
             }
         }
     }
 
-    fn takes(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
-        let bytes = outgoing.bytes();
-        self.gauge.waiting.remove(bytes);
-        self.gauge.bytes.fetch_sub(bytes, Ordering::AcqRel);
-        self.gauge.frames.fetch_sub(1, Ordering::AcqRel);
-        if self.gauge.is_half_empty() {
-            self.gauge.half_empty.notify_one();
-        }
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reader.load().items == 0
+    }
+
+    fn is_wanted(&mut self, outgoing: &Outgoing, news: Option<News>) -> bool {
+        self.signals.waiting.remove(outgoing.bytes());
         match news {
             None => true,
             Some(News::Once(once)) => self.is_news(once),
@@ -325,64 +341,13 @@ impl OutboxReader {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(bytes: usize) -> Outgoing {
-        let payload = RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap();
-        Outgoing::Event(Arc::new(Frame::new(Arc::from("e"), payload)))
-    }
-
-    #[tokio::test]
-    async fn after_an_overflow_nothing_more_is_taken() {
-        let (outbox, mut reader) = outbox();
-        for _ in 0..OUTBOX_FRAMES_MAX {
-            outbox.push(event(1)).unwrap();
-        }
-        assert_eq!(outbox.push(event(1)), Err(Overflow));
-        outbox.overflowed().await;
-        while reader.try_next().is_some() {}
-        assert_eq!(outbox.push(event(1)), Err(Overflow));
-    }
-
-    #[tokio::test]
-    async fn one_frame_larger_than_the_bound_passes_alone() {
-        let (outbox, _reader) = outbox();
-        outbox.push(event(2 * OUTBOX_BYTES_MAX)).unwrap();
-        assert_eq!(outbox.push(event(1)), Err(Overflow));
-    }
-
-    #[tokio::test]
-    async fn news_about_a_user_is_told_once_per_version() {
-        let (outbox, mut reader) = outbox();
-        for (user, version) in [(1, 5), (1, 5), (2, 5), (1, 4), (1, 6)] {
-            outbox.push_once(event(1), Once { user, version }).unwrap();
-        }
-        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 3);
-    }
-
-    #[tokio::test]
-    async fn a_greeting_is_told_again_and_counts_as_told() {
-        let (outbox, mut reader) = outbox();
-        let once = Once { user: 1, version: 5 };
-        outbox.push_once(event(1), once).unwrap();
-        outbox.push_greeting(event(1), once).unwrap();
-        outbox.push_once(event(1), once).unwrap();
-        assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_read_outbox_says_when_half_of_it_is_free() {
-        let (outbox, mut reader) = outbox();
-        for _ in 0..OUTBOX_FRAMES_MAX {
-            outbox.push(event(1)).unwrap();
-        }
-        assert!(!outbox.is_half_empty());
-        for _ in 0..OUTBOX_FRAMES_MAX / 2 {
-            reader.next().await.unwrap();
-        }
-        outbox.half_empty().await;
-        assert!(outbox.is_half_empty());
+impl Drop for OutboxReader {
+    fn drop(&mut self) {
+        self.reader.close();
+        // Whoever waits for room has all of it now.
+        self.signals.has_room.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

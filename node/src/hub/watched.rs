@@ -15,8 +15,11 @@ use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::receipt::{Handed, RECEIPT_MESSAGES_MAX};
+use crate::domain::recovery::Pid;
 use crate::domain::time::Timestamp;
-use crate::hub::fanout::{Cause, Listener, Manner, SpelledEntries, Spelling, Voice, tell};
+use crate::hub::fanout::{
+    Cause, Listener, Manner, SpelledEntries, Spelling, Voice, cause_of_entry, tell,
+};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Present, Roster};
 use crate::hub::tail::Tail;
@@ -132,6 +135,13 @@ impl Watched {
         }
     }
 
+    /// Ends the connection of this name, if it listens: its client has come back over another.
+    pub(crate) fn hand_over(&self, pid: Pid) {
+        for member in self.members.values() {
+            member.listener.outbox.hand_over(pid);
+        }
+    }
+
     /// Lets whoever is meant (`None`: everybody) hear nothing more until their sessions have asked
     /// again whether they may be here.
     pub(crate) fn review(&mut self, user: Option<&UserId>) {
@@ -187,7 +197,7 @@ impl Watched {
         self.is_quiet = false;
         let _until_handed = voice.span_of(entry);
         let spelling = self.spelled.row(entry);
-        let cause = voice.cause_of_entry(entry);
+        let cause = cause_of_entry(entry);
         let manner = manner_of(entry);
         // One listener's wait stands for all: another one each time, so that none is told for long.
         let timed = entry.position.seq.0.checked_rem(self.members.len() as u64);

@@ -63,6 +63,7 @@ impl Session {
                 (identity.actor.clone(), command)
             }
         };
+        self.take_up_before(&command).await?;
         if let Command::Send(Draft { room, .. })
         | Command::History { room, .. }
         | Command::Users { room } = &command
@@ -132,7 +133,7 @@ impl Session {
         let is_spread = limit.is_some() && self.parts.hub.directory().is_spread(actor.id());
         Asker {
             actor,
-            conn: self.peer.conn,
+            origin: self.rooms.origin(),
             is_spread,
             limit,
             trace: self.span.parent(),
@@ -186,6 +187,7 @@ impl Session {
             return Err(Refusal::AccessDenied);
         }
         let since = since.map(|it| place(it, &room)).transpose()?;
+        let (since, goes_on) = self.rooms.goes_on(&room, dialect, since);
         let admitted = self.parts.chat.admit(actor, &room).await?;
         if terms.needs_open && admitted.state == RoomState::Closed {
             return Err(Refusal::RoomClosed);
@@ -203,10 +205,10 @@ impl Session {
             }
         }
         let is_admitted = admitted.head.is_none_or(|it| attached.position <= it);
-        self.rooms.enter(&room, dialect, is_admitted);
+        self.rooms.enter((&room, dialect), since, attached, is_admitted);
         let members = self.members(actor, &room, attached.members).await;
         let Attached { position, resumed, missed, members: _ } = attached;
-        let room = admitted.card;
+        let (room, resumed) = (admitted.card, resumed || goes_on);
         Ok(Reply::Joined { room, position, resumed, missed, members, view })
     }
 

@@ -58,7 +58,6 @@ impl Guard {
         let outbox = self.outbox.clone();
         tokio::select! {
             biased;
-            () = outbox.overflowed() => CloseReason::TooSlow,
             reason = outbox.ended() => reason,
             reason = self.watch_token(dialects, dialect) => reason,
         }

@@ -51,6 +51,7 @@ impl Session {
                     self.speak(dialect).await;
                 }
                 let result = self.limited(request).await;
+                self.keep_changes().await;
                 (dialect, Some(event), asking, result)
             }
             Err(malformed) => {
@@ -132,9 +133,10 @@ impl Session {
         }
         let mut events = answer.events;
         if let Reply::Sent { repeated: Some(entry), .. } = reply {
-            // Nobody is told of it anew, so only its sender learns that it is stored.
+            // Nobody is told of it anew, so only its sender learns that it is stored. It comes out
+            // of turn, so it has no offset: its client has heard more of the room than this.
             let told = dialect.encode(&Notice::Entry(SharedEntry::clone(entry)));
-            events.extend(told.map(|it| it.frame));
+            events.extend(told.map(|it| it.frame.without_offset()));
         }
         for frame in events {
             self.push(Outgoing::Event(answering(frame, asking.request.as_ref())));

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::auth::Identity;
 use crate::dialect::Venue;
 use crate::dialect::envelope::RequestId;
 use crate::domain::close::CloseReason;
 use crate::domain::id::ConnId;
+use crate::domain::recovery::{Offset, Pid};
 use crate::domain::refusal::Refusal;
 use crate::hub::outbox::{AckId, Outbox};
+use crate::hub::queue::Reader;
 use crate::secret::Secret;
+use crate::session::trail::Trail;
 use crate::telemetry::audit::Caller;
 
 /// Events that may wait for their turn; the next one is refused as too frequent.
@@ -46,6 +49,37 @@ pub enum Inbound {
     },
 }
 
+/// What a client sends, in order.
+pub type Inbox = Reader<Inbound>;
+
+/// A client that wants what it had over an earlier connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Returning {
+    /// That connection's private name.
+    pub pid: Pid,
+    /// The newest room event that it heard there, if any.
+    pub offset: Option<Offset>,
+}
+
+/// A CONNECT that is to be answered, with a private name under which the client may come back.
+#[derive(Debug)]
+pub struct Opening {
+    /// What the client asks to go on from.
+    pub returning: Option<Returning>,
+    /// What is written to the connection, and what of that its client has confirmed.
+    pub trail: Arc<Trail>,
+    /// Takes the answer; until then nothing is written. Dropped without one, nothing ever is.
+    pub answer: oneshot::Sender<Option<Pid>>,
+}
+
+impl Opening {
+    /// The client is connected, and may come back under this name, if it is given one.
+    pub fn accept(self, pid: Option<Pid>) {
+        // A gateway that is gone tells its client nothing.
+        self.answer.send(pid).ok();
+    }
+}
+
 /// One namespace of one connection, or a connection of its own.
 #[derive(Debug)]
 pub struct Peer {
@@ -68,8 +102,11 @@ pub struct Peer {
     pub greeting: Option<Secret<Box<str>>>,
     /// The dialect that the handshake asked for.
     pub dialect: Option<String>,
+    /// How the client is told that it is connected. `None`: it is told already, and cannot come
+    /// back to what it had.
+    pub opening: Option<Opening>,
     /// What the client sends, in order. Ends when the client is gone.
-    pub inbox: mpsc::Receiver<Inbound>,
+    pub inbox: Inbox,
     /// What the client will be told.
     pub outbox: Outbox,
     /// Set once by the session: the gateway flushes if it can and ends the connection.

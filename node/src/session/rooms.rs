@@ -3,6 +3,8 @@
 //! Dropping it takes the user out of every room of the node's directory, so that also a connection
 //! that ends by a panic leaves nobody behind who is not there.
 
+pub(super) mod restored;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +13,14 @@ use tokio::time::Instant;
 
 use crate::dialect::{DialectId, DialectSet};
 use crate::domain::id::{ConnId, MessageId, RoomId};
+use crate::domain::position::Position;
 use crate::domain::role::Participant;
 use crate::domain::topic::Topic;
-use crate::hub::Progress;
 use crate::hub::directory::{Departure, Directory};
 use crate::hub::fanout::Listener;
 use crate::hub::outbox::Outbox;
+use crate::hub::{Attached, Progress};
+use crate::session::trail::Trail;
 
 /// How often a start of typing is told again while it lasts.
 const TYPING_REPEAT: Duration = Duration::from_secs(3);
@@ -31,6 +35,25 @@ struct Joined {
     is_seated: bool,
     /// When the room was last told that the user types; `None`: does not type.
     typing_told: Option<Instant>,
+    /// Where an earlier connection left off. All that follows is told over this one.
+    restored_at: Option<Position>,
+    /// It has not been taken up since.
+    is_awaited: bool,
+    /// It is catching up, as far as its client has confirmed.
+    is_behind: bool,
+}
+
+impl Joined {
+    fn new(dialect: DialectId) -> Self {
+        Self {
+            dialect,
+            is_seated: false,
+            typing_told: None,
+            restored_at: None,
+            is_awaited: false,
+            is_behind: false,
+        }
+    }
 }
 
 /// A topic to be asked for its next page.
@@ -46,6 +69,8 @@ pub(super) struct Pull {
 #[derive(Debug)]
 pub(super) struct Rooms {
     conn: ConnId,
+    /// The first of the connections that this one has taken up, or itself.
+    origin: ConnId,
     directory: Arc<Directory>,
     user: Option<Participant>,
     /// The directory counts this connection.
@@ -58,6 +83,10 @@ pub(super) struct Rooms {
     joined: BTreeMap<RoomId, Joined>,
     /// Topics that have something for this connection, in the order in which they may be asked.
     pulls: VecDeque<Pull>,
+    /// What is written of the rooms; `None`: nobody wants to know.
+    trail: Option<Arc<Trail>>,
+    /// A room came or went, or has caught up, since somebody asked.
+    is_changed: bool,
 }
 
 impl Rooms {
@@ -65,6 +94,7 @@ impl Rooms {
         let joined = BTreeMap::new();
         Self {
             conn,
+            origin: conn,
             directory,
             user: None,
             is_counted: false,
@@ -73,7 +103,14 @@ impl Rooms {
             lists: None,
             joined,
             pulls: VecDeque::new(),
+            trail: None,
+            is_changed: false,
         }
+    }
+
+    /// What is written of the rooms from now on is of interest.
+    pub(super) fn follow(&mut self, trail: Arc<Trail>) {
+        self.trail = Some(trail);
     }
 
     /// The connection's user is known. Once the user's own topic is heard, the user counts as
@@ -96,6 +133,7 @@ impl Rooms {
     /// joined later. Answers the rooms that it is in already.
     pub(super) fn want_lists(&mut self, dialect: DialectId) -> Vec<RoomId> {
         self.lists = Some(dialect);
+        self.is_changed = true;
         let joined = self.joined.iter().filter(|(_, it)| it.is_seated && it.dialect == dialect);
         joined.map(|(room, _)| room.clone()).collect()
     }
@@ -112,7 +150,8 @@ impl Rooms {
     pub(super) fn listener(&self, dialects: DialectSet, outbox: &Outbox) -> Option<Listener> {
         let user = self.user.as_ref()?.id.clone();
         let is_listing = self.lists.is_some_and(|it| dialects.contains(it));
-        Some(Listener { conn: self.conn, user, dialects, is_listing, outbox: outbox.clone() })
+        let (conn, origin, outbox) = (self.conn, self.origin, outbox.clone());
+        Some(Listener { conn, origin, user, dialects, is_listing, outbox })
     }
 
     /// The dialects of the user's own topic, if `topic` is it.
@@ -134,23 +173,46 @@ impl Rooms {
         self.joined.keys().find(|room| message.is_in(room))
     }
 
-    /// The connection is in the room now, and pulls from it; `is_admitted`: nothing has happened
+    /// The connection is in the room now, and pulls from it: it was attached there after `since`,
+    /// or, where that was nothing, from now on or as it was. `is_admitted`: nothing has happened
     /// there since the user was let in.
-    pub(super) fn enter(&mut self, room: &RoomId, dialect: DialectId, is_admitted: bool) {
+    pub(super) fn enter(
+        &mut self,
+        (room, dialect): (&RoomId, DialectId),
+        since: Option<Position>,
+        attached: Attached,
+        is_admitted: bool,
+    ) {
         let Some(user) = &self.user else { return };
-        let joined = Joined { dialect, is_seated: true, typing_told: None };
-        let before = self.joined.insert(room.clone(), joined);
-        if !before.is_some_and(|it| it.is_seated) {
+        let is_as_it_was = since.is_none() && self.dialect_of(room) == Some(dialect);
+        let joined = self.joined.entry(room.clone()).or_insert_with(|| Joined::new(dialect));
+        (joined.dialect, joined.typing_told, joined.is_awaited) = (dialect, None, false);
+        if !std::mem::replace(&mut joined.is_seated, true) {
             self.directory.enter(room, user);
+        }
+        if !is_as_it_was {
+            self.goes_on_after(room, since, attached);
         }
         self.pull_later(Topic::Room(room.clone()), Duration::ZERO, is_admitted);
     }
 
     /// The connection hears the room from now on, and nobody sees the user there.
-    pub(super) fn hear(&mut self, room: &RoomId, dialect: DialectId) {
-        let joined = Joined { dialect, is_seated: false, typing_told: None };
-        self.joined.insert(room.clone(), joined);
+    pub(super) fn hear(&mut self, room: &RoomId, dialect: DialectId, attached: Attached) {
+        self.joined.insert(room.clone(), Joined::new(dialect));
+        self.goes_on_after(room, None, attached);
         self.pull_later(Topic::Room(room.clone()), Duration::ZERO, true);
+    }
+
+    /// The room was attached after `since`, or, where that led nowhere, from now on.
+    fn goes_on_after(&mut self, room: &RoomId, since: Option<Position>, attached: Attached) {
+        let since = since.filter(|_| attached.resumed);
+        if let Some(joined) = self.joined.get_mut(room) {
+            joined.is_behind = 0 < attached.missed;
+        }
+        if let Some(trail) = &self.trail {
+            trail.enter(room, since.unwrap_or(attached.position));
+        }
+        self.is_changed = true;
     }
 
     /// The connection is in the room no more; `false`: it was not.
@@ -162,6 +224,10 @@ impl Rooms {
             self.directory.leave(room, &user.id, Departure::Meant);
         }
         self.pulls.retain(|it| !matches!(&it.topic, Topic::Room(it) if it == room));
+        if let Some(trail) = &self.trail {
+            trail.exit(room);
+        }
+        self.is_changed = true;
         true
     }
 
@@ -189,6 +255,7 @@ impl Rooms {
             }
             (true, true) | (false, false) => (),
         }
+        self.is_changed |= self.is_listed != is_listed;
         self.is_listed = is_listed;
     }
 
@@ -228,7 +295,8 @@ impl Rooms {
         match progress {
             Progress::More => self.pull_later(topic, Duration::ZERO, false),
             Progress::Later => self.pull_later(topic, PULL_PAUSE, false),
-            Progress::Live | Progress::Gone => (),
+            Progress::Live => self.has_caught_up(&topic),
+            Progress::Gone => (),
         }
     }
 

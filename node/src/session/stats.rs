@@ -37,7 +37,29 @@ pub(super) async fn changed(watching: &mut Option<Watching>) -> Stats {
     }
 }
 
+impl Watching {
+    /// In whose words it is told.
+    pub(super) fn dialect(&self) -> DialectId {
+        self.dialect
+    }
+}
+
 impl Session {
+    /// An earlier connection was told the figures: this one is told them now, and when they change.
+    ///
+    /// # Errors
+    /// The user may not see them any more, or they could not be read.
+    pub(super) async fn watch_stats_again(&mut self, dialect: DialectId) -> Result<(), Refusal> {
+        let Some(actor) = self.identity.as_ref().map(|it| it.actor.clone()) else {
+            return Err(Refusal::AuthRequired);
+        };
+        self.watch_stats(dialect, &actor).await?;
+        if let Some(told) = self.stats.as_ref().map(|it| it.told) {
+            self.tell_stats(told);
+        }
+        Ok(())
+    }
+
     /// The figures now; from here on the admin is told when they change.
     pub(super) async fn watch_stats(
         &mut self,
@@ -47,6 +69,7 @@ impl Session {
         let told = self.parts.chat.stats(actor).await?;
         let figures = self.parts.chat.watch_stats();
         self.stats = Some(Watching { dialect, figures, told, told_at: Instant::now() });
+        self.rooms.changed();
         Ok(Reply::Stats { stats: told, at: clock::now() })
     }
 

@@ -54,8 +54,8 @@ impl Session {
         let listener = self.rooms.listener(DialectSet::of(dialect), &self.peer.outbox);
         let listener = listener.ok_or(Refusal::AuthRequired)?;
         let attached = self.parts.hub.attach(&Topic::Room(room.clone()), listener, None).await;
-        attached.map_err(|_error| Refusal::Unavailable(Outcome::Refused))?;
-        self.rooms.hear(room, dialect);
+        let attached = attached.map_err(|_error| Refusal::Unavailable(Outcome::Refused))?;
+        self.rooms.hear(room, dialect, attached);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::domain::id::{NodeLife, RoomId, UserId};
+use crate::domain::recovery::Pid;
 use crate::domain::topic::Topic;
 
 /// Number of partitions; stored with the prefix and compared at each start.
@@ -224,6 +225,13 @@ impl Keys {
         format!("{}:{}:rl:{user}:{what}", self.prefix, Partition::of_user(user))
     }
 
+    /// HASH: what a connection leaves behind.
+    pub(crate) fn recovery(&self, pid: Pid) -> String {
+        let pid = pid.expose();
+        let partition = Partition::nth(xxh3_64(pid.as_bytes()));
+        format!("{}:{partition}:rec:{pid}", self.prefix)
+    }
+
     /// STREAM: audit records. One a shard.
     pub(crate) fn audit(&self) -> String {
         self.of_shard("audit")
@@ -323,14 +331,17 @@ mod tests {
         let user = UserId::parse("USER").unwrap();
         let life = NodeLife { index: 1, incarnation: 2 };
         let (of_room, of_user) = (Partition::of_room(&room), Partition::of_user(&user));
+        let pid = Pid::random();
+        let of_pid = Partition::nth(xxh3_64(pid.expose().as_bytes()));
         let bucket = keys.user_bucket(&user);
         let (_, bucket_number) = bucket.rsplit_once(':').unwrap();
         let shape = |(key, kind): (String, &'static str)| {
-            let shape = [Partition(0), of_room, of_user]
+            let shape = [Partition(0), of_room, of_user, of_pid]
                 .iter()
                 .fold(key, |key, tag| key.replace(&tag.to_string(), "T"))
                 .replace(&format!(":ub:{bucket_number}"), ":ub:<bucket>")
                 .replace("ROOM", "<room>")
+                .replace(&pid.expose(), "<pid>")
                 .replace("USER", "<user>")
                 .replace("WHAT", "<what>")
                 .replace(&format!("{:032x}", 7), "<hash>")
@@ -367,6 +378,7 @@ mod tests {
                 (bucket.clone(), "HASH"),
                 (keys.user_interest(&user), "STRING"),
                 (keys.limit(&user, "WHAT"), "LIST"),
+                (keys.recovery(pid), "HASH"),
                 (keys.revoked(), "ZSET"),
                 (keys.audit(), "STREAM"),
                 (keys.nodes(), "HASH"),

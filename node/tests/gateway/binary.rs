@@ -1,20 +1,18 @@
-//! Events with bytes: on each lane they come to the session in base64.
+//! Events with bytes: on the lean lane they come to the session in base64.
 
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::official::Script;
-use crate::raw::{LANES, Lane, RawClient};
+use crate::raw::{Lane, RawClient};
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_clients_may_send_bytes_as_they_are() {
     let server = Server::echo().await;
     let url = format!("http://{}", server.address);
-    for transports in ["websocket", "polling,websocket", "polling"] {
-        Script::run("binary.mjs", &[&url, transports]).says("true").await;
-    }
+    Script::run("binary.mjs", &[&url]).says("true").await;
 }
 
 fn places(name: &str, parts: usize) -> String {
@@ -26,21 +24,19 @@ fn places(name: &str, parts: usize) -> String {
 #[tokio::test]
 async fn bytes_take_the_places_that_their_event_keeps() {
     let server = Server::echo().await;
-    for lane in LANES {
-        let mut client = RawClient::connect(lane, &server.address).await;
-        client.next().await.unwrap();
-        client.send(&places("e", 2)).await;
-        client.send_message(Message::binary(vec![0, 255])).await;
-        client.send_message(Message::Ping("p".into())).await;
-        client.send_message(Message::binary(vec![])).await;
-        assert_eq!(client.next_message().await.unwrap(), Message::Pong("p".into()), "{lane:?}");
-        assert_eq!(client.next().await.unwrap(), r#"43/conversation,3[["e","AP8=",""]]"#);
-        // As large as files are, where files may come.
-        client.send(&places("files", 1)).await;
-        client.send_message(Message::binary(vec![7; 15_000_000])).await;
-        let len = r#"["files",""]"#.len() + 20_000_000;
-        assert_eq!(client.next().await.unwrap(), format!("43/conversation,3[{len}]"), "{lane:?}");
-    }
+    let mut client = RawClient::connect(Lane::Lean, &server.address).await;
+    client.next().await.unwrap();
+    client.send(&places("e", 2)).await;
+    client.send_message(Message::binary(vec![0, 255])).await;
+    client.send_message(Message::Ping("p".into())).await;
+    client.send_message(Message::binary(vec![])).await;
+    assert_eq!(client.next_message().await.unwrap(), Message::Pong("p".into()));
+    assert_eq!(client.next().await.unwrap(), r#"43/conversation,3[["e","AP8=",""]]"#);
+    // As large as files are, where files may come.
+    client.send(&places("files", 1)).await;
+    client.send_message(Message::binary(vec![7; 15_000_000])).await;
+    let len = r#"["files",""]"#.len() + 20_000_000;
+    assert_eq!(client.next().await.unwrap(), format!("43/conversation,3[{len}]"));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn overfill(mut peer: Peer) {
         tokio::task::yield_now().await;
     }
     peer.closing.send_replace(Some(CloseReason::TooSlow));
-    while peer.inbox.recv().await.is_some() {}
+    while peer.inbox.next().await.is_some() {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +48,7 @@ async fn a_polling_client_that_stops_polling_is_freed_within_five_seconds() {
 
 /// Closes at the first event, with something still to say.
 async fn say_goodbye(mut peer: Peer) {
-    peer.inbox.recv().await.unwrap();
+    peer.inbox.next().await.unwrap();
     peer.outbox.push(event("bye", "1".to_owned())).unwrap();
     let reason = if peer.venue == Venue::Namespace("/".into()) {
         CloseReason::AuthTimeout
@@ -56,7 +56,7 @@ async fn say_goodbye(mut peer: Peer) {
         CloseReason::TokenExpired
     };
     peer.closing.send_replace(Some(reason));
-    assert!(peer.inbox.recv().await.is_none());
+    assert!(peer.inbox.next().await.is_none());
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_leaving_node_lets_every_session_finish_and_resolves_when_all_are_gone
         /// Answers each event, slowly.
         async fn slow_echo(mut peer: Peer) {
             while let Some(parlance::session::peer::Inbound::Event { packet, .. }) =
-                peer.inbox.recv().await
+                peer.inbox.next().await
             {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 peer.outbox.push(event("echo", packet.into_string())).unwrap();
@@ -261,7 +261,7 @@ async fn a_client_that_stops_reading_is_freed_by_the_kernel_if_nobody_else_notic
             while peer.outbox.push(event("e", filler.clone())).is_ok() {
                 tokio::task::yield_now().await;
             }
-            while peer.inbox.recv().await.is_some() {}
+            while peer.inbox.next().await.is_some() {}
         }
         let server = Server::start(|_| (), unmindful).await;
         let _client = RawClient::connect(lane, &server.address).await;

@@ -102,7 +102,7 @@ async fn frames_that_break_the_protocol_are_closed_with_their_code() {
 
 /// Ends its connection for the reason that the first message names.
 async fn end(mut peer: Peer) {
-    peer.inbox.recv().await;
+    peer.inbox.next().await;
     let reasons = [CloseReason::TokenExpired, CloseReason::AuthTimeout, CloseReason::Dismissed];
     let reason = reasons[usize::try_from(peer.conn.0 / 2 % 3).unwrap()];
     peer.closing.send(Some(reason)).unwrap();
@@ -141,16 +141,16 @@ async fn a_client_is_pinged_by_frames_and_stays_while_it_answers() {
 async fn slow(mut peer: Peer) {
     let hello = crate::server::event("hello", r#"{"known":false}"#.to_owned());
     peer.outbox.push(hello).unwrap();
-    while peer.inbox.len() < 257 {
+    while peer.inbox.load().items < 257 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut last = None;
-    while let Ok(inbound) = peer.inbox.try_recv() {
+    while let Some(inbound) = peer.inbox.try_next() {
         last = Some(inbound);
     }
     let told = crate::server::event("last", format!("{:?}", format!("{last:?}")));
     peer.outbox.push(told).unwrap();
-    while peer.inbox.recv().await.is_some() {}
+    while peer.inbox.next().await.is_some() {}
 }
 
 #[tokio::test]

@@ -63,10 +63,13 @@ impl Server {
                 let mut tokens = [&shown.connect, &shown.header, &shown.cookie].into_iter();
                 tokens.find_map(Option::as_ref).map(identify).transpose()
             }),
-            open: Arc::new(move |peer: Peer| {
+            open: Arc::new(move |mut peer: Peer| {
                 let needs_token = peer.venue == Venue::Namespace("/conversation".into());
                 if peer.identity.is_none() && needs_token {
                     return Err(Refusal::AuthRequired);
+                }
+                if let Some(opening) = peer.opening.take() {
+                    opening.accept(None);
                 }
                 tasks.spawn("session", session(peer));
                 Ok(Arc::from("echo"))
@@ -116,7 +119,7 @@ const ECHO_BYTES_MAX: usize = 1_000_000;
 pub(crate) async fn echo(mut peer: Peer) {
     let hello = format!(r#"{{"known":{}}}"#, peer.identity.is_some());
     peer.outbox.push(event("hello", hello)).unwrap();
-    while let Some(inbound) = peer.inbox.recv().await {
+    while let Some(inbound) = peer.inbox.next().await {
         let (packet, ack) = match inbound {
             Inbound::Event { packet, ack, .. } if ECHO_BYTES_MAX < packet.len() => {
                 (packet.len().to_string(), ack)

@@ -160,8 +160,12 @@ async fn a_wrong_connect_is_refused_and_says_why() {
         (with("userId", "eve"), "ACCESS_DENIED"),
         (with("role", "volunteer"), "ACCESS_DENIED"),
     ] {
-        let refused = dial(&cluster, 0, auth.clone()).try_connect().await.unwrap_err();
+        let way = dial(&cluster, 0, auth.clone());
+        let refused = way.clone().try_connect().await.unwrap_err();
         assert_eq!(refused["data"]["code"], code, "{auth}");
+        // The engine under long-polling carries no data: there the message is the code.
+        let refused = way.polling().try_connect().await.unwrap_err();
+        assert_eq!(refused, json!({ "message": code }), "{auth}");
     }
 }
 

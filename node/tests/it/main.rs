@@ -32,6 +32,7 @@ mod node_loss;
 mod order;
 mod presence;
 mod receipts;
+mod recovery;
 mod redis_down;
 mod refusals;
 mod repair;

@@ -107,3 +107,33 @@ async fn an_author_hears_of_each_own_message_that_a_reader_has_passed() {
 async fn read(client: &mut Client, message: &Value) {
     client.ok("message:read", json!({ "messageId": message["id"] })).await;
 }
+
+/// More than an outbox takes, and all at once.
+#[tokio::test]
+async fn an_author_hears_of_ten_rooms_that_somebody_catches_up_in() {
+    const ROOMS: usize = 10;
+    const EACH: usize = 100;
+    let cluster = Plan::nodes(2).unlimited().start().await;
+    let mut alice = cluster.connect(0, "alice").await;
+    let mut bob = cluster.connect(1, "bob").await;
+    let mut places = Vec::new();
+    for number in 0..ROOMS {
+        let room = format!("room-{number}");
+        places.push(alice.ok("conversation:join", json!(room)).await["position"].clone());
+        alice.say_all(&room, &numbered(1..=EACH)).await;
+    }
+    let mut asked = Vec::new();
+    for (number, since) in places.iter().enumerate() {
+        let join = json!({ "conversationId": format!("room-{number}"), "since": since });
+        asked.push(bob.ask("conversation:join", join).await);
+    }
+    for id in asked {
+        assert_eq!(bob.answer(id).await["missed"], EACH);
+    }
+    let delivered = alice.expect_many("message:delivered", ROOMS * EACH, SOON).await;
+    let mut ids = ids(&delivered, "messageId");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), ROOMS * EACH);
+    assert!(alice.is_open());
+}

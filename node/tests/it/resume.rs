@@ -83,3 +83,29 @@ async fn who_missed_more_than_a_thousand_messages_starts_afresh_and_is_told_so()
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_said_before_a_restart_is_nobodys_own_after_it() {
+    let mut cluster = Plan::nodes(1).unlimited().start().await;
+    let mut alice = cluster.join(0, "alice", "room").await;
+    let place = alice.ok("conversation:join", json!("room")).await["position"].clone();
+    alice.say("room", "before").await;
+    cluster.signal(0, rustix::process::Signal::KILL);
+    cluster.exited(0, SOON).await;
+    cluster.restart(0).await;
+    // One of them is to the new process what alice was to the former one.
+    let mut back = Vec::new();
+    for number in 0..5 {
+        back.push(cluster.connect(0, &format!("user-{number}")).await);
+    }
+    for bob in &mut back {
+        let join = json!({ "conversationId": "room", "since": place });
+        assert_eq!(bob.ok("conversation:join", join).await["missed"], 1);
+    }
+    alice = cluster.join(0, "alice", "room").await;
+    alice.say("room", "after").await;
+    for bob in &mut back {
+        let heard = bob.expect_many("message:new", 2, SOON).await;
+        assert_eq!(contents(&heard), ["before", "after"]);
+    }
+}

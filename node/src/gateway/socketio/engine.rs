@@ -11,7 +11,6 @@ use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tower::ServiceExt;
 
-use crate::gateway::binary::PARTS_MAX;
 use crate::gateway::config::Heartbeat;
 use crate::gateway::flow::ENGINE_PACKETS_MAX;
 use crate::gateway::socketio::Namespace;
@@ -54,7 +53,8 @@ impl Engine {
             .max_payload(packet_bytes as u64)
             .ws_max_message_size(packet_bytes)
             .ws_max_frame_size(packet_bytes)
-            .with_parser(ParserConfig::common().max_incoming_binaries(PARTS_MAX))
+            // Bytes beside events are taken on the lean lane only.
+            .with_parser(ParserConfig::common().max_incoming_binaries(0))
             .build_with_inner_svc(Router::new());
         Arc::new_cyclic(|engine| {
             for namespace in namespaces(engine) {

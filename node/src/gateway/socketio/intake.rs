@@ -8,7 +8,6 @@ use socketioxide::socket::{DisconnectReason, Socket};
 use tokio::sync::watch;
 
 use crate::domain::close::CloseReason;
-use crate::gateway::binary;
 use crate::gateway::intake::{Flooded, Intake};
 use crate::gateway::link::Link;
 use crate::gateway::socketio::{Waiting, close_reason};
@@ -48,15 +47,9 @@ impl MessageHandler<LocalAdapter, Self> for Arrivals {
         // Without an intake the connection is being closed and hears no more.
         let Some(mouth) = socket.extensions.get::<Mouth>() else { return };
         match packet {
-            Value::Str(text, parts) => {
+            Value::Str(text, _no_attachments) => {
                 let held = mouth.receiving.take();
-                let joined = parts.map(|parts| binary::join(text.as_str(), parts));
-                let packet = match &joined {
-                    Some(Some(joined)) => joined,
-                    Some(None) => return mouth.gone_because(CloseReason::ProtocolViolation),
-                    None => text.as_str(),
-                };
-                if let Err(Flooded) = mouth.intake.take(packet, ack.map(AckId), held) {
+                if let Err(Flooded) = mouth.intake.take(text.as_str(), ack.map(AckId), held) {
                     mouth.gone_because(CloseReason::ProtocolViolation);
                 }
             }

@@ -216,7 +216,10 @@ impl Connection {
         while let Poll::Ready(due) = self.heart.poll_due(cx) {
             match due {
                 Due::Ping => match self.visitor.speech {
-                    Speech::Packets => self.output.reply(packet::PING),
+                    Speech::Packets => {
+                        self.output.reply(packet::PING);
+                        self.spaces.iter().for_each(Space::pinged);
+                    }
                     Speech::Envelopes(_) => self.output.ping(),
                 },
                 Due::Missed => return Poll::Ready(End::Gone(CloseReason::HeartbeatMissed)),
@@ -275,7 +278,10 @@ impl Connection {
             return Err(End::Broken(CloseCode::Protocol)); // bytes have to come first
         }
         match packet {
-            Packet::Pong => self.heart.pong(),
+            Packet::Pong => {
+                self.heart.pong();
+                self.spaces.iter().for_each(Space::ponged);
+            }
             Packet::Close => return Err(End::Closed(None)),
             Packet::Connect { namespace, payload } => {
                 self.connects += 1;
@@ -285,7 +291,9 @@ impl Connection {
                 self.connect(namespace, payload)?;
             }
             Packet::Disconnect { namespace } => {
-                self.spaces.retain(|it| !it.is_namespace(namespace));
+                if let Some(at) = self.spaces.iter().position(|it| it.is_namespace(namespace)) {
+                    self.spaces.remove(at).left();
+                }
                 self.heart.namespaces(self.spaces.len());
             }
             Packet::Event { namespace, ack, packet } => {
@@ -320,9 +328,7 @@ impl Connection {
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
         match opened {
-            Ok((space, socket)) => {
-                // Before anything that the session says, which is gathered later.
-                self.output.reply(&packet::connected(namespace, &socket));
+            Ok(space) => {
                 self.spaces.reserve_exact(1); // most connections open one
                 self.spaces.push(space);
                 self.heart.namespaces(self.spaces.len());
@@ -332,48 +338,5 @@ impl Connection {
             Err(refusal) => self.output.reply(&packet::refused(namespace, &refusal)),
         }
         Ok(())
-    }
-
-    /// Gathers and writes until nothing is ready, or the socket takes no more.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        loop {
-            let over = self.poll_gather(cx);
-            if let Poll::Ready(at) = over {
-                // A session says why before it ends.
-                return Poll::Ready(match self.spaces[at].poll_closing(cx) {
-                    Poll::Ready(reason) => End::Asked(at, reason),
-                    Poll::Pending => End::SessionOver,
-                });
-            }
-            if self.output.is_empty() {
-                return Poll::Pending;
-            }
-            if let Err(error) = ready!(self.poll_flush(cx)) {
-                return Poll::Ready(error.into());
-            }
-        }
-    }
-
-    /// Takes what sessions say while there is room for it. Resolves with the place of a session
-    /// that has said all.
-    pub(super) fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        for (at, space) in self.spaces.iter_mut().enumerate() {
-            while !space.is_over && self.output.has_room() {
-                match space.reader.poll_next(cx) {
-                    Poll::Ready(Some(outgoing)) => self.output.tell(&space.venue, &outgoing),
-                    Poll::Ready(None) => {
-                        space.is_over = true;
-                        return Poll::Ready(at);
-                    }
-                    Poll::Pending => break,
-                }
-            }
-        }
-        Poll::Pending
-    }
-
-    /// Resolves when the socket has taken all that was gathered.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.output.poll_write(cx, &mut self.socket.stream, &self.socket.outbound_bytes)
     }
 }

@@ -18,7 +18,7 @@ impl Connection {
         let greeted = lane.inside.recognise(&self.visitor.caller, &self.visitor.shown);
         let opened = greeted.and_then(|it| Space::open(served, &lane.inside, &self.visitor, it));
         Handshake::of_connect(opened.as_ref().err()).count();
-        let (space, _its_id) = opened.map_err(|refusal| {
+        let space = opened.map_err(|refusal| {
             let passes = matches!(refusal, Refusal::Unavailable(_));
             if passes { CloseCode::TryLater } else { CloseCode::Unauthorized }
         })?;
@@ -46,8 +46,10 @@ pub(super) fn close_code(reason: CloseReason) -> CloseCode {
         CloseReason::Dismissed => CloseCode::Dismissed,
         CloseReason::Drain => CloseCode::Away,
         CloseReason::Gone => CloseCode::Normal,
-        CloseReason::HeartbeatMissed | CloseReason::TooSlow | CloseReason::ProtocolViolation => {
-            CloseCode::Policy
-        }
+        CloseReason::HeartbeatMissed
+        | CloseReason::TooSlow
+        | CloseReason::ProtocolViolation
+        | CloseReason::Replaced
+        | CloseReason::Unrestored => CloseCode::Policy,
     }
 }

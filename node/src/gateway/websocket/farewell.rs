@@ -56,8 +56,8 @@ impl Connection {
     /// Gathers what the sessions have said by now, and the end.
     fn say_ready(&mut self, at: usize, reason: CloseReason) {
         for space in &mut self.spaces {
-            while let Some(outgoing) = space.reader.try_next() {
-                self.output.tell(&space.venue, &outgoing);
+            while let Some(said) = space.try_next() {
+                self.output.tell(&space.venue, &said);
             }
         }
         match (&self.spaces[at].venue, reason.ending()) {

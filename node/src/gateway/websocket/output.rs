@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::dialect::{Coding, Venue};
 use crate::gateway::websocket::deflate::{self, DEFLATE_BYTES_MIN};
 use crate::gateway::websocket::frame::{self, CloseCode};
+use crate::gateway::websocket::space::Said;
 use crate::gateway::{envelope, packet};
 use crate::hub::outbox::Outgoing;
 
@@ -63,10 +64,14 @@ impl Output {
     }
 
     /// Something that a session tells, on a namespace or in envelopes.
-    pub(super) fn tell(&mut self, venue: &Venue, outgoing: &Outgoing) {
+    pub(super) fn tell(&mut self, venue: &Venue, said: &Said) {
         if self.written != 0 {
             self.bytes.drain(..mem::take(&mut self.written));
         }
+        let outgoing = match said {
+            Said::Connected(packet) => return self.reply(packet),
+            Said::Outgoing(outgoing) => outgoing,
+        };
         match (outgoing, venue) {
             // A dialect is spoken on namespaces or in envelopes, so the two never share a frame.
             (Outgoing::Event(event), Venue::Namespace(namespace)) => {

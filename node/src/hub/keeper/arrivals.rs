@@ -7,7 +7,7 @@ use crate::domain::presence::Presence;
 use crate::domain::signal::Signal;
 use crate::domain::topic::Topic;
 use crate::hub::AttachError;
-use crate::hub::fanout::{Cause, Manner, Spelling};
+use crate::hub::fanout::{Cause, Manner, Spelling, cause_of};
 use crate::hub::keeper::{Done, EARLY_MAX, Joining, Keeper, voice};
 use crate::hub::outbox::Once;
 use crate::hub::roster::{Change, ROSTER_USERS_MAX};
@@ -221,7 +221,7 @@ impl Keeper {
                 let now = tokio::time::Instant::now();
                 for (user, origin) in typists {
                     let Some(typist) = watched.typists.start(user, origin, now) else { continue };
-                    let cause = voice.cause_of(&typist.origin);
+                    let cause = cause_of(&typist.origin);
                     let notice =
                         Notice::TypingStarted { room: room.clone(), user: typist.user.clone() };
                     watched.tell_all(notice, (cause, Manner::Droppable), &voice);
@@ -261,6 +261,7 @@ impl Keeper {
             | Signal::Notification { .. }
             | Signal::Emitted { .. }
             | Signal::Disconnect
+            | Signal::HandOver { .. }
             | Signal::Asked { .. }
             | Signal::Spread { .. } => (),
         }
@@ -272,23 +273,27 @@ impl Keeper {
         let Some(watched) = self.watched.get_mut(topic) else { return };
         if let Some(typist) = watched.typists.stop(user) {
             let voice = voice(&self.dialects, &self.life, &self.metrics);
-            let cause = voice.cause_of(&typist.origin);
+            let cause = cause_of(&typist.origin);
             let notice = Notice::TypingStopped { room: room.clone(), user: typist.user };
             watched.tell_all(notice, (cause, Manner::Always), &voice);
         }
     }
 
     fn user_signal(&mut self, topic: &Topic, user: &UserId, signal: Signal) {
-        let notices = match signal {
+        let (manner, notices) = match signal {
+            // Somebody who comes back makes many at once, in each room of the author's.
             Signal::Delivered { messages } => {
-                messages.into_iter().map(|message| Notice::Delivered { message }).collect()
+                let notice = |message| Notice::Delivered { message };
+                (Manner::Later, messages.into_iter().map(notice).collect())
             }
-            Signal::Read { reader, messages } => messages
-                .into_iter()
-                .map(|message| Notice::Read { message, reader: reader.clone() })
-                .collect(),
-            Signal::Notification { data } => vec![Notice::Notification { data }],
-            Signal::Emitted { event, data } => vec![Notice::Emitted { event, data }],
+            Signal::Read { reader, messages } => {
+                let notice = |message| Notice::Read { message, reader: reader.clone() };
+                (Manner::Later, messages.into_iter().map(notice).collect())
+            }
+            Signal::Notification { data } => (Manner::Always, vec![Notice::Notification { data }]),
+            Signal::Emitted { event, data } => {
+                (Manner::Always, vec![Notice::Emitted { event, data }])
+            }
             Signal::Spread { nodes } => {
                 self.directory.spread(user, nodes);
                 return;
@@ -297,6 +302,12 @@ impl Keeper {
             Signal::Disconnect => {
                 if let Some(watched) = self.watched.get(topic) {
                     watched.dismiss_all();
+                }
+                return;
+            }
+            Signal::HandOver { pid } => {
+                if let Some(watched) = self.watched.get(topic) {
+                    watched.hand_over(pid);
                 }
                 return;
             }
@@ -311,7 +322,7 @@ impl Keeper {
         let Some(watched) = self.watched.get_mut(topic) else { return };
         let voice = voice(&self.dialects, &self.life, &self.metrics);
         for notice in notices {
-            watched.tell_all(notice, (Cause::Nobody, Manner::Always), &voice);
+            watched.tell_all(notice, (Cause::Nobody, manner), &voice);
         }
     }
 

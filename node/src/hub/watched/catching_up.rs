@@ -6,7 +6,7 @@ use crate::domain::id::{ConnId, RoomId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::topic::Topic;
-use crate::hub::fanout::{Cause, Listener, Manner, Spelling, Voice, tell};
+use crate::hub::fanout::{Cause, Listener, Manner, Spelling, Voice, cause_of_entry, tell};
 use crate::hub::outbox::Once;
 use crate::hub::roster::Present;
 use crate::hub::watched::{
@@ -26,7 +26,7 @@ impl Watched {
     ) -> Attached {
         self.empty_since = None;
         let last = self.tail.last();
-        if since.is_none() && self.is_live(&listener) {
+        if since.is_none() && self.hears(&listener) {
             let members = self.roster.count_with(&listener.user);
             return Attached { position: last, resumed: false, missed: 0, members };
         }
@@ -46,13 +46,11 @@ impl Watched {
         }
     }
 
-    /// Whether the connection hears everything already, in the same words.
-    fn is_live(&self, listener: &Listener) -> bool {
+    /// Whether the connection hears the topic already, in the same words, or will once it has
+    /// caught up.
+    fn hears(&self, listener: &Listener) -> bool {
         let member = self.members.get(&listener.conn);
-        member.is_some_and(|it| {
-            let is_live = matches!(it.stage, Stage::Greeting { .. } | Stage::Live);
-            is_live && it.listener.dialects == listener.dialects
-        })
+        member.is_some_and(|it| it.listener.dialects == listener.dialects)
     }
 
     /// Hands a member its next page, or lets it become live.
@@ -138,7 +136,7 @@ impl Watched {
         let Some(member) = self.members.get_mut(&conn) else { return };
         for entry in page {
             let spelling = self.spelled.row(entry);
-            let cause = voice.cause_of_entry(entry);
+            let cause = cause_of_entry(entry);
             tell(&member.listener, spelling, (cause, manner_of(entry)), voice);
             member.after = entry.position;
             note_handed(&mut self.handed, entry, &member.listener.user);

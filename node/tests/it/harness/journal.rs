@@ -32,6 +32,8 @@ pub(crate) struct Journal {
     /// The Engine.IO handshake.
     pub(crate) open: Option<Value>,
     pub(crate) standing: Standing,
+    /// The answer to CONNECT.
+    pub(crate) connected: Option<Value>,
     /// Whether the transport has ended.
     pub(crate) ended: bool,
     pub(crate) events: Vec<Heard>,
@@ -44,6 +46,7 @@ impl Journal {
         Self {
             open: None,
             standing: Standing::Connecting,
+            connected: None,
             ended: false,
             events: Vec::new(),
             acks: HashMap::new(),
@@ -57,7 +60,9 @@ impl Journal {
             Packet::Open(handshake) => self.open = Some(handshake),
             Packet::Close => self.ended = true,
             Packet::Ping(_) | Packet::Noop => (),
-            Packet::Connected(_) => self.standing = Standing::Connected,
+            Packet::Connected(answer) => {
+                (self.standing, self.connected) = (Standing::Connected, Some(answer));
+            }
             Packet::ConnectRefused(why) => self.standing = Standing::Refused(why),
             Packet::Disconnected => self.standing = Standing::Disconnected,
             Packet::Event { name, argument } => {
