@@ -70,8 +70,8 @@ impl Cluster {
             let node = cluster.start_node(index, wanted).await?;
             cluster.nodes.push(node);
         }
-        for node in &cluster.nodes {
-            ready(&node.process, || is_ok(node.internal, "/readyz")).await?;
+        for node in 0..wanted.nodes {
+            cluster.node_ready(node).await?;
         }
         if wanted.is_behind_haproxy {
             cluster.start_haproxy().await?;
@@ -119,11 +119,15 @@ impl Cluster {
     }
 
     async fn start_node_again(&mut self, node: usize) -> Result<Duration, LaunchError> {
-        let node = &mut self.nodes[node];
-        node.process.restart()?;
-        let took = ready(&node.process, || is_ok(node.internal, "/readyz")).await?;
+        self.nodes[node].process.restart()?;
+        let took = self.node_ready(node).await?;
         self.watch();
         Ok(took)
+    }
+
+    async fn node_ready(&self, node: usize) -> Result<Duration, LaunchError> {
+        let node = &self.nodes[node];
+        ready(&node.process, || is_ok(node.internal, "/readyz")).await
     }
 
     async fn redis_ready(&self) -> Result<Duration, LaunchError> {

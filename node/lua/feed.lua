@@ -16,6 +16,11 @@ if ID ~= '-' then
   local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
   local last = found[1] and number_of(found[1]) - 1 or newest and number_of(newest) or 0
   is_cut = last ~= NUMBER
+  -- Numbers go on after a loss too: a batch that is gone while an earlier one is there was lost.
+  if #redis.call('XRANGE', KEYS[1], ID, ID) == 0
+    and 0 < #redis.call('XREVRANGE', KEYS[1], '(' .. ID, '-', 'COUNT', 1) then
+    is_cut = true
+  end
 end
 local batches = {}
 for _, entry in ipairs(found) do

@@ -211,11 +211,15 @@ impl Hub {
         answer.await.unwrap_or(Progress::Gone)
     }
 
-    /// The connection no longer listens there.
+    /// The connection no longer listens there: nothing of the topic is put into its outbox behind
+    /// what is put there after this.
     pub async fn detach(&self, topic: &Topic, conn: ConnId) {
-        let ask = Ask::Detach { topic: topic.clone(), conn };
+        let (reply, done) = oneshot::channel();
+        let ask = Ask::Detach { topic: topic.clone(), conn, reply };
         // A keeper that is gone has forgotten the listener already.
-        self.keeper(topic).send(ask).await.ok();
+        if self.keeper(topic).send(ask).await.is_ok() {
+            done.await.ok();
+        }
     }
 
     /// The connection, if it listens there, hears the topic differently from now on.

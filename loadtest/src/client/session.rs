@@ -21,6 +21,9 @@ pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
 /// Messages that may wait for their acknowledgements; the next ones wait, and their clocks run.
 const IN_FLIGHT_MAX: usize = 256;
 
+/// How often a client that wants to come back looks whether its leaving was answered.
+const LEAVE_POLL: Duration = Duration::from_millis(5);
+
 /// So far away that it never comes during a run.
 const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -133,8 +136,14 @@ impl<'a> Session<'a> {
     /// Does what is due.
     async fn act(&mut self) -> Result<Option<End>, SocketError> {
         let now = self.client.world.now();
-        if let Some((_, until)) = self.away {
-            if until <= now {
+        if let Some((how, until)) = self.away {
+            let is_leaving =
+                self.asked.values().any(|it| matches!(it.question, Question::Leave { .. }));
+            if until <= now && is_leaving {
+                // Until it is answered more may come, after which the client has to go on.
+                self.expire(now)?;
+                self.away = Some((how, now + LEAVE_POLL));
+            } else if until <= now {
                 self.away = None;
                 self.join_at = (!self.is_seated()).then_some(now);
                 self.client.skip_rhythms();

@@ -1,5 +1,7 @@
 //! What is done to a cluster on purpose, and what shows that it was done.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -7,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::cut::Flow;
-use crate::cluster::launched::LaunchError;
-use crate::cluster::redis::{Answer, ask, order, run_id};
+use crate::cluster::launched::{LaunchError, Launched, clock_offset};
+use crate::cluster::redis::{Answer, ask, info, order};
 use crate::cluster::{Cluster, Shared};
 use crate::run::Mark;
 
@@ -21,10 +23,20 @@ pub(crate) enum Fault {
     StopNode,
     /// A node is told to end, ends by itself, and is started again
     DrainNode,
+    /// A node is told to end and is killed before it is done
+    KillDrainingNode,
+    /// All nodes are killed at once and started again
+    KillAllNodes,
+    /// A node's clock is five minutes fast for a while, then five minutes slow
+    SkewClock,
     /// Redis is killed and started again
     KillRedis,
     /// Redis answers nobody for a while
     PauseRedis,
+    /// Redis does nothing at all for a while
+    SleepRedis,
+    /// Redis writes all that it has to its disk and reads it again
+    ReloadRedis,
     /// Redis closes the connections that hear publications
     KillPubsub,
     /// Redis has no memory left for a while
@@ -36,6 +48,12 @@ pub(crate) enum Fault {
     /// Nothing passes from Redis to one node for a while
     PartitionToNode,
 }
+
+/// A node under load takes at least so long to end by itself.
+const DRAIN_MIN: Duration = Duration::from_secs(4);
+
+/// How far a clock is set off.
+const SKEW_SECONDS: i64 = 300;
 
 /// Time for a node to end by itself.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -101,8 +119,13 @@ impl Cluster {
             Fault::KillNode => self.kill_node(node).await,
             Fault::StopNode => self.stop_node(node, lasting).await,
             Fault::DrainNode => self.drain_node(node).await,
+            Fault::KillDrainingNode => self.kill_draining_node(node).await,
+            Fault::KillAllNodes => self.kill_all_nodes().await,
+            Fault::SkewClock => self.skew_clock(node, lasting).await,
             Fault::KillRedis => self.kill_redis().await,
             Fault::PauseRedis => self.pause_redis(lasting).await,
+            Fault::SleepRedis => self.sleep_redis(lasting).await,
+            Fault::ReloadRedis => self.reload_redis().await,
             Fault::KillPubsub => self.kill_pubsub().await,
             Fault::FillMemory => self.fill_memory(lasting).await,
             Fault::Partition => {
@@ -124,8 +147,7 @@ impl Cluster {
         let status = self.nodes[node].process.kill().await?;
         let back = self.start_node_again(node).await?;
         let proof = format!("{status}, ready again after {} ms", back.as_millis());
-        let is_killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
-        Ok((format!("node {node} killed"), is_killed.then_some(proof)))
+        Ok((format!("node {node} killed"), is_killed(status).then_some(proof)))
     }
 
     async fn stop_node(&mut self, node: usize, lasting: Duration) -> Result<Acted, LaunchError> {
@@ -154,12 +176,62 @@ impl Cluster {
         Ok((format!("node {node} drained, {ended}"), proof))
     }
 
+    async fn kill_draining_node(&mut self, node: usize) -> Result<Acted, LaunchError> {
+        let process = &mut self.nodes[node].process;
+        process.signal(Signal::TERM)?;
+        // About half of the time that closing takes.
+        let ended = process.ended(DRAIN_MIN / 2).await;
+        let status = process.kill().await?;
+        self.start_node_again(node).await?;
+        let proof = ended.is_none().then(|| format!("still draining when killed, {status}"));
+        Ok((format!("node {node} killed while it drained"), proof))
+    }
+
+    async fn kill_all_nodes(&mut self) -> Result<Acted, LaunchError> {
+        let mut statuses = Vec::new();
+        for node in &mut self.nodes {
+            statuses.push(node.process.kill().await?);
+        }
+        let began = Instant::now();
+        for node in &mut self.nodes {
+            node.process.restart()?;
+        }
+        for node in 0..self.nodes.len() {
+            self.node_ready(node).await?;
+        }
+        self.watch();
+        let is_killed = statuses.iter().all(|it| is_killed(*it));
+        let proof = format!("all ready again after {} ms", began.elapsed().as_millis());
+        Ok(("all nodes killed".to_owned(), is_killed.then_some(proof)))
+    }
+
+    async fn skew_clock(&mut self, node: usize, lasting: Duration) -> Result<Acted, LaunchError> {
+        let right = self.nodes[node].process.recipe().clone();
+        let mut proofs = Vec::new();
+        for seconds in [SKEW_SECONDS, -SKEW_SECONDS] {
+            self.nodes[node].process.kill().await?;
+            self.nodes[node].process = Launched::start(right.clone().at_a_wrong_time(seconds)?)?;
+            self.node_ready(node).await?;
+            self.watch();
+            let off = clock_offset(self.nodes[node].internal).await?;
+            proofs.push((off - seconds).abs() < SKEW_SECONDS / 10);
+            sleep(lasting / 2).await;
+        }
+        self.nodes[node].process.kill().await?;
+        self.nodes[node].process = Launched::start(right)?;
+        self.node_ready(node).await?;
+        self.watch();
+        let is_skewed = proofs.into_iter().all(|it| it);
+        let proof = is_skewed.then(|| "its answers were dated so".to_owned());
+        Ok((format!("node {node}'s clock {SKEW_SECONDS} s fast, then slow"), proof))
+    }
+
     async fn kill_redis(&mut self) -> Result<Acted, LaunchError> {
-        let before = run_id(self.redis_address).await?;
+        let before = info(self.redis_address, "run_id").await?;
         self.redis.kill().await?;
         self.redis.restart()?;
         self.redis_ready().await?;
-        let after = run_id(self.redis_address).await?;
+        let after = info(self.redis_address, "run_id").await?;
         let proof = (before != after).then(|| format!("run_id {before:.8} became {after:.8}"));
         Ok(("Redis killed and started again".to_owned(), proof))
     }
@@ -173,6 +245,22 @@ impl Cluster {
         let proof = (lasting.mul_f64(0.8) <= waited)
             .then(|| format!("a PING took {} ms", waited.as_millis()));
         Ok((format!("Redis paused for {millis} ms"), proof))
+    }
+
+    async fn sleep_redis(&self, lasting: Duration) -> Result<Acted, LaunchError> {
+        let began = Instant::now();
+        order(self.redis_address, &["DEBUG", "SLEEP", &lasting.as_secs().to_string()]).await?;
+        let slept = began.elapsed();
+        let proof = (lasting <= slept).then(|| format!("its answer took {} ms", slept.as_millis()));
+        Ok((format!("Redis asleep for {} s", lasting.as_secs()), proof))
+    }
+
+    async fn reload_redis(&self) -> Result<Acted, LaunchError> {
+        let before = info(self.redis_address, "rdb_last_save_time").await?;
+        order(self.redis_address, &["DEBUG", "RELOAD"]).await?;
+        let after = info(self.redis_address, "rdb_last_save_time").await?;
+        let proof = (before != after).then(|| format!("saved at {after}, before that at {before}"));
+        Ok(("Redis saved and loaded its data".to_owned(), proof))
     }
 
     async fn kill_pubsub(&self) -> Result<Acted, LaunchError> {
@@ -214,4 +302,8 @@ impl Cluster {
         let what = format!("node {node} cut off from Redis {which} for {} s", lasting.as_secs());
         (what, (0 < held).then(|| format!("{held} pieces held back")))
     }
+}
+
+fn is_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(9)
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,12 +12,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::wire::token::unix_seconds;
+
 /// Time for a process to answer after it was started.
 const READY_MAX: Duration = Duration::from_secs(30);
 const READY_POLL: Duration = Duration::from_millis(50);
 
 /// Time for one question to it.
 const ASK_MAX: Duration = Duration::from_secs(2);
+
+/// What is read of an answer.
+const ANSWER_BYTES_MAX: u64 = 4096;
 
 /// How to start a program, as often as it takes.
 #[derive(Debug, Clone)]
@@ -30,6 +35,28 @@ pub(crate) struct Recipe {
     pub(crate) environment: Vec<(String, String)>,
     /// It works and writes its log here.
     pub(crate) folder: PathBuf,
+}
+
+impl Recipe {
+    /// The same program with a clock that is so many seconds fast.
+    ///
+    /// # Errors
+    /// The library that does it is not installed.
+    pub(crate) fn at_a_wrong_time(mut self, seconds: i64) -> Result<Self, LaunchError> {
+        let folders = std::fs::read_dir("/usr/lib")?.flatten().map(|it| it.path());
+        let library = folders
+            .map(|it| it.join("faketime/libfaketimeMT.so.1"))
+            .find(|it| it.is_file())
+            .ok_or_else(|| LaunchError::Missing("libfaketime".to_owned()))?;
+        let settings = [
+            ("LD_PRELOAD", library.display().to_string()),
+            ("FAKETIME", format!("{seconds:+}s")),
+            // Clocks that no administrator can set off stay as they are.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ];
+        self.environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        Ok(self)
+    }
 }
 
 /// A running process; dropping it kills the process.
@@ -48,6 +75,8 @@ pub(crate) enum LaunchError {
     NotReady(String, String),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error("{0} is not installed")]
+    Missing(String),
     #[error("{0} is not there any more")]
     Gone(String),
     #[error("redis: {0}")]
@@ -142,16 +171,28 @@ where
 
 /// Whether a page is answered with 200.
 pub(crate) async fn is_ok(address: SocketAddr, path: &str) -> bool {
-    let ask = async {
-        let mut tcp = TcpStream::connect(address).await?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        tcp.write_all(request.as_bytes()).await?;
-        let mut start = [0; 12];
-        tcp.read_exact(&mut start).await?;
-        Ok::<_, std::io::Error>(start)
-    };
-    ask.await.is_ok_and(|it| it.ends_with(b" 200"))
+    get(address, path).await.is_ok_and(|it| it.get(8..12) == Some(" 200"))
+}
+
+/// By how many seconds a server's clock is fast, as it dates its answers.
+pub(crate) async fn clock_offset(address: SocketAddr) -> Result<i64, LaunchError> {
+    let answer = get(address, "/livez").await?;
+    let fields = answer.lines().filter_map(|it| it.split_once(": "));
+    let date = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("date"));
+    let date = date.and_then(|(_, date)| httpdate::parse_http_date(date).ok());
+    let date = date.ok_or_else(|| LaunchError::Missing("a date in the answer".to_owned()))?;
+    let date = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(date.cast_signed() - unix_seconds().cast_signed())
+}
+
+/// The start of the answer for a page.
+async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut tcp = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    tcp.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    tcp.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// A loopback address with a port that is free now.

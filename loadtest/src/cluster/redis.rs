@@ -46,6 +46,7 @@ pub(crate) fn recipe(address: SocketAddr, folder: &Path, fsync: Fsync) -> Recipe
         ["--appendonly", "yes"],
         ["--appendfsync", fsync.as_str()],
         ["--client-output-buffer-limit", "pubsub 256mb 64mb 60"],
+        ["--enable-debug-command", "local"],
     ];
     Recipe {
         name: "redis".to_owned(),
@@ -110,13 +111,14 @@ pub(crate) async fn is_ready(address: SocketAddr) -> bool {
     matches!(ask(address, &["PING"]).await, Ok(Answer::Text(text)) if text == "PONG")
 }
 
-/// What tells one start of a Redis from another.
-pub(crate) async fn run_id(address: SocketAddr) -> Result<String, LaunchError> {
-    let none = || LaunchError::Redis("tells no run_id".to_owned());
-    match ask(address, &["INFO", "server"]).await? {
+/// What `INFO` says under a name.
+pub(crate) async fn info(address: SocketAddr, name: &str) -> Result<String, LaunchError> {
+    let none = || LaunchError::Redis(format!("tells no {name}"));
+    match ask(address, &["INFO"]).await? {
         Answer::Text(info) => {
-            let found = info.lines().find_map(|it| it.strip_prefix("run_id:"));
-            found.map(|it| it.trim().to_owned()).ok_or_else(none)
+            let fields = info.lines().filter_map(|it| it.split_once(':'));
+            let found = fields.into_iter().find(|(field, _)| *field == name);
+            found.map(|(_, value)| value.trim().to_owned()).ok_or_else(none)
         }
         Answer::Number(_) | Answer::Error(_) => Err(none()),
     }

@@ -5,8 +5,8 @@ use tracing::info;
 use crate::chat::{Chat, unavailable};
 use crate::clock;
 use crate::domain::event::Event;
-use crate::domain::id::{RoomId, UserId};
-use crate::domain::moderation::{Bar, Term};
+use crate::domain::id::UserId;
+use crate::domain::moderation::{Bar, Barring, Term};
 use crate::domain::presence::Device;
 use crate::domain::refusal::Refusal;
 use crate::domain::signal::Signal;
@@ -15,29 +15,23 @@ use crate::domain::topic::Topic;
 use crate::store::{Append, Seen};
 
 impl Chat {
-    /// Bars a user in a room, or everywhere (`None`), or lifts that. Whoever is banned is put out.
-    /// Answers until when.
+    /// Bars a user, or lifts that. Whoever is banned is put out. Answers until when.
     ///
     /// # Errors
     /// No such room, or Redis could not be asked; asking again is harmless.
-    pub async fn bar(
-        &self,
-        room: Option<&RoomId>,
-        user: &UserId,
-        bar: Bar,
-        term: Term,
-    ) -> Result<Timestamp, Refusal> {
-        if let Some(room) = room {
+    pub async fn bar(&self, barring: Barring) -> Result<Timestamp, Refusal> {
+        if let Some(room) = &barring.room {
             self.record(room).await?;
         }
-        let until = self.store.bar(room, user, bar, term).await.map_err(unavailable)?;
+        let until = self.store.bar(&barring).await.map_err(unavailable)?;
+        let Barring { room, user, bar, term } = barring;
         match (bar, term, room) {
             (Bar::Mute, _, _) | (_, Term::Lifted, _) => (),
             (Bar::Ban, Term::Ever | Term::Seconds(_), Some(room)) => {
-                let event = Event::AccessChanged { user: Some(user.clone()) };
-                self.append(Append::of_application(room, event)).await?;
+                let event = Event::AccessChanged { user: Some(user) };
+                self.append(Append::of_application(&room, event)).await?;
             }
-            (Bar::Ban, Term::Ever | Term::Seconds(_), None) => self.put_out(user),
+            (Bar::Ban, Term::Ever | Term::Seconds(_), None) => self.put_out(&user),
         }
         Ok(until)
     }

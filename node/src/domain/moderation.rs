@@ -1,5 +1,7 @@
 //! Keeping somebody from writing, or from being there.
 
+use crate::domain::id::{RoomId, UserId};
+
 /// What is kept from a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bar {
@@ -29,4 +31,17 @@ pub enum Term {
     Seconds(u64),
     /// No longer.
     Lifted,
+}
+
+/// What is kept from whom, where, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Barring {
+    /// Where; `None`: everywhere.
+    pub room: Option<RoomId>,
+    /// From whom.
+    pub user: UserId,
+    /// What.
+    pub bar: Bar,
+    /// For how long.
+    pub term: Term,
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod openapi;
 
 mod audit;
+mod bars;
 mod feed;
 mod key;
 mod members;
@@ -60,6 +61,7 @@ fn operations() -> Vec<Operation> {
     [
         rooms::operations(),
         members::operations(),
+        bars::operations(),
         messages::operations(),
         users::operations(),
         tokens::operations(),

@@ -125,12 +125,11 @@ pub(crate) enum Manner {
     Droppable,
     /// After all that waits; of too many the oldest are dropped.
     Later,
-    /// Once per connection, however many rooms it comes through.
+    /// Once per connection, however many rooms it comes through, and again after it has joined or
+    /// left one.
     Once(Once),
     /// Once per connection and name of the event.
     Same(Once),
-    /// To a joiner, who may have forgotten what it was told before it left.
-    Greeting(Once),
 }
 
 impl Manner {
@@ -139,9 +138,7 @@ impl Manner {
     pub(crate) fn timed(self, at: Timestamp) -> Self {
         match self {
             Self::Always | Self::Timed(_) => Self::Timed(at),
-            Self::Droppable | Self::Later | Self::Once(_) | Self::Same(_) | Self::Greeting(_) => {
-                self
-            }
+            Self::Droppable | Self::Later | Self::Once(_) | Self::Same(_) => self,
         }
     }
 }
@@ -238,12 +235,11 @@ fn push(listener: &Listener, outgoing: Outgoing, manner: Manner, voice: &Voice<'
             voice.metrics.receipts_dropped.increment(u64::from(dropped));
             Ok(())
         }
-        Manner::Once(once) => outbox.push_once(outgoing, once),
+        Manner::Once(once) => outbox.push_presence(outgoing, once),
         Manner::Same(once) => {
             let once = once.of_event(&outgoing);
             outbox.push_once(outgoing, once)
         }
-        Manner::Greeting(once) => outbox.push_greeting(outgoing, once),
     };
     if pushed.is_ok() {
         voice.metrics.deliveries.increment(1);

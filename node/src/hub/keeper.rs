@@ -47,7 +47,7 @@ pub(crate) enum Ask {
     /// Hear a topic differently.
     Change { topic: Topic, conn: ConnId, change: Change },
     /// Stop hearing a topic.
-    Detach { topic: Topic, conn: ConnId },
+    Detach { topic: Topic, conn: ConnId, reply: oneshot::Sender<()> },
 }
 
 /// From where a keeper hears.
@@ -163,7 +163,7 @@ impl Keeper {
                     watched.change(conn, change);
                 }
             }
-            Ask::Detach { topic, conn } => {
+            Ask::Detach { topic, conn, reply } => {
                 if let Some(joining) = self.joining.get_mut(&topic) {
                     joining.waiting.retain(|it| it.listener.conn != conn);
                 }
@@ -171,6 +171,8 @@ impl Keeper {
                     watched.detach(conn);
                     self.upkeep.emptied(&topic);
                 }
+                // An error: nobody waits for it.
+                reply.send(()).ok();
             }
         }
     }

@@ -8,7 +8,7 @@ mod once;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
@@ -67,8 +67,8 @@ impl Outgoing {
 enum News {
     /// Unless the connection has been told.
     Once(Once),
-    /// In any case; it counts as told.
-    Greeting(Once),
+    /// Unless the connection has been told since it joined or left a room for the so-manieth time.
+    SinceMove(Once, usize),
     /// It was stored at this time: how long that is ago is counted.
     Timed(Timestamp),
 }
@@ -95,6 +95,8 @@ struct Signals {
     has_room: Notify,
     /// The connection's private name, if it has one.
     pid: OnceLock<Pid>,
+    /// How often the connection has joined or left a room.
+    moves: AtomicUsize,
     /// What a scrape tells.
     waiting: Waiting,
 }
@@ -132,7 +134,15 @@ pub struct Outbox {
 pub struct OutboxReader {
     reader: Reader<Item>,
     signals: Arc<Signals>,
-    told: HashMap<u64, u64>,
+    told: HashMap<u64, Told>,
+}
+
+/// The last news about one user that a connection was told.
+#[derive(Debug, Default)]
+struct Told {
+    version: u64,
+    /// How often the connection had joined or left a room before.
+    moves: usize,
 }
 
 /// A new, empty outbox.
@@ -163,7 +173,7 @@ impl Outbox {
         self.put(outgoing, Some(News::Timed(at)))
     }
 
-    /// Adds news about a user, which is dropped where the connection has been told already.
+    /// Adds news that is dropped where the connection has been told already.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -171,13 +181,20 @@ impl Outbox {
         self.put(outgoing, Some(News::Once(once)))
     }
 
-    /// Adds news about a user for somebody who has just come in: what was told before it left
-    /// last time may be forgotten.
+    /// Adds news about a user, which is dropped where the connection has been told already and has
+    /// neither joined nor left a room since.
     ///
     /// # Errors
     /// As [`Self::push`].
-    pub fn push_greeting(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
-        self.put(outgoing, Some(News::Greeting(once)))
+    pub fn push_presence(&self, outgoing: Outgoing, once: Once) -> Result<(), Overflow> {
+        let moves = self.signals.moves.load(Ordering::Acquire);
+        self.put(outgoing, Some(News::SinceMove(once, moves)))
+    }
+
+    /// The connection has joined or left a room: whoever joins wants to know who is there, and
+    /// whoever leaves may forget it.
+    pub fn note_move(&self) {
+        self.signals.moves.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Adds something that is written when nothing else waits. `true`: something older of the kind
@@ -318,11 +335,8 @@ impl OutboxReader {
         self.signals.waiting.remove(outgoing.bytes());
         match news {
             None => true,
-            Some(News::Once(once)) => self.is_news(once),
-            Some(News::Greeting(once)) => {
-                self.is_news(once);
-                true
-            }
+            Some(News::Once(once)) => self.is_news(once, 0),
+            Some(News::SinceMove(once, moves)) => self.is_news(once, moves),
             Some(News::Timed(at)) => {
                 metrics::written(at);
                 true
@@ -330,13 +344,14 @@ impl OutboxReader {
         }
     }
 
-    fn is_news(&mut self, once: Once) -> bool {
+    fn is_news(&mut self, once: Once, moves: usize) -> bool {
         if self.told.len() == REMEMBERED_USERS_MAX && !self.told.contains_key(&once.user) {
             self.told.clear();
         }
         let told = self.told.entry(once.user).or_default();
-        let is_news = *told < once.version;
-        *told = once.version.max(*told);
+        let is_news = told.version < once.version || told.moves < moves;
+        told.version = once.version.max(told.version);
+        told.moves = moves.max(told.moves);
         is_news
     }
 }

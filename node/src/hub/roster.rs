@@ -123,11 +123,15 @@ impl Roster {
     }
 
     /// Those who are in the room.
-    pub(crate) fn present(&self) -> impl Iterator<Item = Present> {
-        self.seen.values().filter(|it| it.is_present).map(|it| Present {
-            user: it.user.clone(),
-            seen: it.told.filter(|(_, status)| *status != Status::Offline),
-        })
+    pub(crate) fn present(&self) -> impl Iterator<Item = &UserId> {
+        self.seen.values().filter(|it| it.is_present).map(|it| &it.user.id)
+    }
+
+    /// Somebody who is in the room, as a joiner is told now; `None`: not there any more.
+    pub(crate) fn presence(&self, user: &UserId) -> Option<Present> {
+        let seen = self.seen.get(user).filter(|it| it.is_present)?;
+        let shown = seen.told.filter(|(_, status)| *status != Status::Offline);
+        Some(Present { user: seen.user.clone(), seen: shown })
     }
 
     /// Those who are in the room and not seen as offline; online where nothing is known yet.
@@ -206,6 +210,21 @@ mod tests {
         assert_eq!(roster.status(&presence("ann", 4, Status::Offline), false), None);
         assert_eq!(roster.status(&presence("ann", 5, Status::Busy), false), None);
         assert_eq!(roster.present().count(), 1);
+    }
+
+    #[test]
+    fn a_joiner_is_told_what_is_true_when_it_is_told() {
+        let (mut roster, ann) = (Roster::default(), participant("ann"));
+        roster.enter(ann.clone());
+        roster.status(&presence("ann", 1, Status::Online), true);
+        let to_tell: Vec<UserId> = roster.present().cloned().collect();
+        assert_eq!(to_tell, std::slice::from_ref(&ann.id));
+        let online = Present { user: ann.clone(), seen: Some((1, Status::Online)) };
+        assert_eq!(roster.presence(&ann.id), Some(online));
+        roster.status(&presence("ann", 2, Status::Offline), false);
+        assert_eq!(roster.presence(&ann.id), Some(Present { user: ann.clone(), seen: None }));
+        roster.leave(&ann.id);
+        assert_eq!(roster.presence(&ann.id), None);
     }
 
     #[test]

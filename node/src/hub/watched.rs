@@ -21,7 +21,7 @@ use crate::hub::fanout::{
     Cause, Listener, Manner, SpelledEntries, Spelling, Voice, cause_of_entry, tell,
 };
 use crate::hub::outbox::Once;
-use crate::hub::roster::{Present, Roster};
+use crate::hub::roster::Roster;
 use crate::hub::tail::Tail;
 use crate::hub::typists::Typists;
 use crate::hub::{AttachError, Attached, Change, Progress};
@@ -36,7 +36,7 @@ enum Stage {
     /// there, if it is new.
     CatchingUp { pending: Vec<SharedEntry>, is_new: bool },
     /// Hears everything, and is still told who is there.
-    Greeting { rest: Vec<Present> },
+    Greeting { rest: Vec<UserId> },
     /// Hears everything.
     Live,
 }
@@ -124,7 +124,9 @@ impl Watched {
 
     /// Removes a listener.
     pub(crate) fn detach(&mut self, conn: ConnId) {
-        self.members.swap_remove(&conn);
+        if let Some(member) = self.members.swap_remove(&conn) {
+            member.listener.outbox.note_move();
+        }
         self.note_emptiness();
     }
 

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use fred::interfaces::HashesInterface;
 
-use crate::domain::id::{RoomId, UserId};
-use crate::domain::moderation::{Bar, Term};
+use crate::domain::id::UserId;
+use crate::domain::moderation::{Barring, Term};
 use crate::domain::time::Timestamp;
 use crate::store::script::{ALLOW_OOM, FENCE, Failure, PRELUDE, Script};
 use crate::store::{Store, StoreError};
@@ -15,27 +15,24 @@ static BAR: LazyLock<Script> = LazyLock::new(|| {
 });
 
 impl Store {
-    /// Bars a user in a room, or everywhere (`None`), or lifts that.
+    /// Bars a user, or lifts that. Answers until when.
     ///
     /// # Errors
     /// Redis did not do it; doing it again is harmless.
-    pub async fn bar(
-        &self,
-        room: Option<&RoomId>,
-        user: &UserId,
-        bar: Bar,
-        term: Term,
-    ) -> Result<Timestamp, StoreError> {
+    pub async fn bar(&self, barring: &Barring) -> Result<Timestamp, StoreError> {
+        let Barring { room, user, bar, term } = barring;
         let keys = &self.shard.keys;
         let until: u64 = self
             .shard
             .run(&BAR, |_, input| {
-                input.key(room.map_or_else(|| keys.bars_everywhere(), |room| keys.bars(room)));
+                input.key(
+                    room.as_ref().map_or_else(|| keys.bars_everywhere(), |room| keys.bars(room)),
+                );
                 input.text(user.as_str());
                 input.text(bar.as_str());
                 match term {
                     Term::Ever => input.text(""),
-                    Term::Seconds(seconds) => input.number(seconds),
+                    Term::Seconds(seconds) => input.number(*seconds),
                     Term::Lifted => input.text("0"),
                 }
             })

@@ -122,6 +122,42 @@ async fn a_message_reaches_the_senders_own_other_devices_and_no_other_room() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_room_comes_behind_the_answer_to_leaving_it() {
+    const ROUNDS: usize = 100;
+    // As often as that may be left and joined in ten seconds.
+    let plan = Plan::nodes(1).unlimited().with("PARLANCE_LIMITS__ROOMS_PER_CONNECTION", "1000");
+    let cluster = plan.start().await;
+    let mut alice = cluster.join(0, "alice", "room").await;
+    let mut bob = cluster.join(0, "bob", "room").await;
+    let mut asked = Vec::new();
+    let mut away = Vec::new();
+    for round in 0..ROUNDS {
+        // On their way while bob leaves.
+        for nth in 0..4 {
+            let content = format!("{round}.{nth}");
+            let message = json!({ "conversationId": "room", "content": content });
+            asked.push(alice.ask("message:send", message).await);
+        }
+        let left = bob.ask("conversation:leave", json!("room")).await;
+        let back = bob.ask("conversation:join", json!("room")).await;
+        let joined = bob.answer(back).await;
+        assert_eq!(joined["ok"], json!(true), "{joined}");
+        away.push((left, back));
+    }
+    for id in asked {
+        let sent = alice.answer(id).await;
+        assert_eq!(sent["ok"], json!(true), "{sent}");
+    }
+    let strays: Vec<_> = bob.look(|journal| {
+        let at = |id| journal.ack(id).map(|(at, _)| *at).unwrap();
+        let away: Vec<_> = away.iter().map(|(left, back)| at(*left)..at(*back)).collect();
+        let messages = journal.events.iter().filter(|it| it.name == "message:new");
+        messages.filter(|it| away.iter().any(|away| away.contains(&it.at))).cloned().collect()
+    });
+    assert_eq!(strays, []);
+}
+
+#[tokio::test]
 async fn whoever_has_left_a_room_hears_nothing_more_of_it() {
     let cluster = Cluster::of_two().await;
     let mut alice = cluster.join(0, "alice", "room").await;

@@ -94,6 +94,21 @@ async fn a_joiner_hears_of_everyone_who_is_there() {
 }
 
 #[tokio::test]
+async fn whoever_left_and_came_back_hears_of_those_who_do_the_same_later() {
+    let cluster = Cluster::of_two().await;
+    let mut alice = cluster.join(0, "alice", "room").await;
+    let mut bob = cluster.join(1, "bob", "room").await;
+    alice.expect("user:online").await;
+    bob.ok("conversation:leave", json!("room")).await;
+    alice.ok("conversation:leave", json!("room")).await;
+    alice.ok("conversation:join", json!("room")).await;
+    bob.ok("conversation:join", json!("room")).await;
+    // Bob was online all the while, and alice knew it once; but who leaves may forget.
+    let _marker = come(&cluster, 1, &mut alice, "marker").await;
+    assert_eq!(about(&alice.heard("user:online"), "bob").len(), 2);
+}
+
+#[tokio::test]
 async fn a_status_is_told_to_everyone_in_the_users_rooms() {
     let cluster = Cluster::of_two().await;
     let mut alice = cluster.join(0, "alice", "room").await;

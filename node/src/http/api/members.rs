@@ -1,8 +1,7 @@
-//! Who belongs to a room, whom it is assigned to, and who is barred there.
+//! Who belongs to a room, and whom it is assigned to.
 
 use http::{Method, StatusCode};
 
-use crate::domain::moderation::{Bar, Term};
 use crate::domain::room::MemberRole;
 use crate::http::api::config::Scope;
 use crate::http::api::operation::{Call, Operation};
@@ -14,8 +13,6 @@ pub(super) fn operations() -> Vec<Operation> {
     const MISSING: &[StatusCode] = &[StatusCode::NOT_FOUND];
     const APPENDS: &[StatusCode] = &[StatusCode::NOT_FOUND, StatusCode::INSUFFICIENT_STORAGE];
     let member = |method| (method, "/v1/rooms/{room}/members/{user}");
-    let ban = |method| (method, "/v1/rooms/{room}/bans/{user}");
-    let mute = |method| (method, "/v1/rooms/{room}/mutes/{user}");
     vec![
         Operation::new(
             (Method::GET, "/v1/rooms/{room}/members"),
@@ -45,40 +42,12 @@ pub(super) fn operations() -> Vec<Operation> {
             transfer,
         )
         .refuses(APPENDS),
-        Operation::new(
-            ban(Method::PUT),
-            ("banFromRoom", "Keeps a user out of a room, for a while or until it is lifted"),
-            Scope::Users,
-            |call| bar(call, Bar::Ban),
-        )
-        .refuses(APPENDS),
-        Operation::new(
-            ban(Method::DELETE),
-            ("unbanFromRoom", "Lifts a ban"),
-            Scope::Users,
-            |call| lift(call, Bar::Ban),
-        )
-        .refuses(MISSING),
-        Operation::new(
-            mute(Method::PUT),
-            ("muteInRoom", "Takes no messages of a user in a room"),
-            Scope::Users,
-            |call| bar(call, Bar::Mute),
-        )
-        .refuses(MISSING),
-        Operation::new(
-            mute(Method::DELETE),
-            ("unmuteInRoom", "Takes messages of a user again"),
-            Scope::Users,
-            |call| lift(call, Bar::Mute),
-        )
-        .refuses(MISSING),
     ]
 }
 
 words! {
     /// What a member is to a room.
-    RoleName {
+    RoleName for MemberRole {
         /// Takes part.
         Member = "member",
         /// The room is assigned to this agent.
@@ -130,47 +99,20 @@ shapes! {
     }
 }
 
-shapes! {
-    /// For how long.
-    input ForHowLong {
-        /// Left out: until it is lifted.
-        seconds: Option<u64>,
-    }
-}
-
-/// Longest bar that ends by itself: a hundred years.
-const SECONDS_MAX: u64 = 3_153_600_000;
-
-impl ForHowLong {
-    pub(super) fn term(&self) -> Result<Term, Problem> {
-        match self.seconds {
-            None => Ok(Term::Ever),
-            Some(seconds @ 1..=SECONDS_MAX) => Ok(Term::Seconds(seconds)),
-            Some(_) => Err(Problem::invalid("seconds has to be 1 to a hundred years")),
-        }
-    }
-}
-
 async fn list(call: Call<MembersWanted, ()>) -> Result<MembersPage, Problem> {
     let from = call.query.cursor.as_deref().unwrap_or("0").parse();
     let from = from.map_err(|_no_number| Problem::invalid("cursor is none of a page's"))?;
     let count = u64::from(limit(call.query.limit)?);
     let page = call.parts.chat.members(&call.room()?, from, count).await?;
-    let members = page.members.into_iter().map(|(user, role)| Member {
-        user_id: user.into(),
-        role: match role {
-            MemberRole::Member => RoleName::Member,
-            MemberRole::Agent => RoleName::Agent,
-        },
-    });
+    let members = page
+        .members
+        .into_iter()
+        .map(|(user, role)| Member { user_id: user.into(), role: role.into() });
     Ok(MembersPage { members: members.collect(), next_cursor: page.next.map(|it| it.to_string()) })
 }
 
 async fn put(call: Call<(), Membership>) -> Result<(), Problem> {
-    let role = match call.body.role {
-        RoleName::Member => MemberRole::Member,
-        RoleName::Agent => MemberRole::Agent,
-    };
+    let role = call.body.role.into();
     Ok(call.parts.chat.belong(&call.room()?, &[(call.user()?, Some(role))]).await?)
 }
 
@@ -185,16 +127,4 @@ async fn transfer(call: Call<(), Transfer>) -> Result<(), Problem> {
     }
     changes.push((user(&call.body.to)?, Some(MemberRole::Agent)));
     Ok(call.parts.chat.belong(&call.room()?, &changes).await?)
-}
-
-async fn bar(call: Call<(), ForHowLong>, bar: Bar) -> Result<(), Problem> {
-    let (room, user, term) = (call.room()?, call.user()?, call.body.term()?);
-    call.parts.chat.bar(Some(&room), &user, bar, term).await?;
-    Ok(())
-}
-
-async fn lift(call: Call<(), ()>, bar: Bar) -> Result<(), Problem> {
-    let (room, user) = (call.room()?, call.user()?);
-    call.parts.chat.bar(Some(&room), &user, bar, Term::Lifted).await?;
-    Ok(())
 }

@@ -82,7 +82,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 words! {
     /// What a user is to the product.
-    RoleName {
+    RoleName for Role {
         User = "user",
         Client = "client",
         Volunteer = "volunteer",
@@ -199,13 +199,7 @@ impl Message {
             nth: entry.nth,
             sender_id: message.sender.id.to_string(),
             sender_name: message.sender.name.clone(),
-            sender_role: match message.sender.role {
-                Role::User => RoleName::User,
-                Role::Client => RoleName::Client,
-                Role::Volunteer => RoleName::Volunteer,
-                Role::Agent => RoleName::Agent,
-                Role::Admin => RoleName::Admin,
-            },
+            sender_role: message.sender.role.into(),
             text: message.text.clone(),
             kind: message.kind.clone(),
             attachments: message.attachments.iter().map(|it| File::of(blobs, it)).collect(),
@@ -296,13 +290,7 @@ impl Sender {
     fn participant(&self) -> Result<Participant, Problem> {
         let id = user(&self.id)?;
         let name = self.name.as_deref().and_then(display_name);
-        let role = match self.role.unwrap_or(RoleName::User) {
-            RoleName::User => Role::User,
-            RoleName::Client => Role::Client,
-            RoleName::Volunteer => Role::Volunteer,
-            RoleName::Agent => Role::Agent,
-            RoleName::Admin => Role::Admin,
-        };
+        let role = self.role.map_or(Role::User, Role::from);
         Ok(Participant { name: name.unwrap_or_else(|| id.to_string()), id, role, full_name: None })
     }
 }

@@ -50,6 +50,11 @@ impl<Q, B> Call<Q, B> {
         RoomId::parse(self.named("room")).map_err(|it| Problem::invalid(format!("room {it}")))
     }
 
+    /// The room of the path, where it names one.
+    pub(super) fn room_if_named(&self) -> Result<Option<RoomId>, Problem> {
+        self.path.contains_key("room").then(|| self.room()).transpose()
+    }
+
     /// The user of the path.
     pub(super) fn user(&self) -> Result<UserId, Problem> {
         UserId::parse(self.named("user")).map_err(|it| Problem::invalid(format!("user {it}")))

@@ -70,44 +70,17 @@ pub(super) fn operations() -> Vec<Operation> {
 
 words! {
     /// Who may come in without being named.
-    VisibilityName {
+    VisibilityName for Visibility {
         Public = "public",
         Private = "private",
     }
 }
 
-impl From<VisibilityName> for Visibility {
-    fn from(name: VisibilityName) -> Self {
-        match name {
-            VisibilityName::Public => Self::Public,
-            VisibilityName::Private => Self::Private,
-        }
-    }
-}
-
-impl From<Visibility> for VisibilityName {
-    fn from(visibility: Visibility) -> Self {
-        match visibility {
-            Visibility::Public => Self::Public,
-            Visibility::Private => Self::Private,
-        }
-    }
-}
-
 words! {
     /// Whether a room takes messages.
-    StateName {
+    StateName for RoomState {
         Open = "open",
         Closed = "closed",
-    }
-}
-
-impl From<RoomState> for StateName {
-    fn from(state: RoomState) -> Self {
-        match state {
-            RoomState::Open => Self::Open,
-            RoomState::Closed => Self::Closed,
-        }
     }
 }
 

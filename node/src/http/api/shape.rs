@@ -147,9 +147,11 @@ macro_rules! shapes {
     };
 }
 
-/// A closed set of words, each a variant in small letters.
+/// A closed set of words for the variants of a domain's enum, each in small letters.
 macro_rules! words {
-    ($(#[$about:meta])+ $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$about:meta])+ $name:ident for $domain:ident {
+        $($(#[$doc:meta])* $variant:ident = $word:literal,)+
+    }) => {
         $(#[$about])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -158,6 +160,18 @@ macro_rules! words {
         impl $crate::http::api::shape::Shape for $name {
             fn schema() -> serde_json::Value {
                 serde_json::json!({ "type": "string", "enum": [$($word),+] })
+            }
+        }
+
+        impl From<$name> for $domain {
+            fn from(name: $name) -> Self {
+                match name { $($name::$variant => Self::$variant,)+ }
+            }
+        }
+
+        impl From<$domain> for $name {
+            fn from(it: $domain) -> Self {
+                match it { $($domain::$variant => Self::$variant,)+ }
             }
         }
     };

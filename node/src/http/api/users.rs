@@ -1,12 +1,10 @@
-//! Users: told things, seen, barred everywhere, put out; and the cluster's figures.
+//! Users: told things, seen, put out; and the cluster's figures.
 
 use http::Method;
 use serde_json::Value;
 
-use crate::domain::moderation::{Bar, Term};
 use crate::domain::presence::{Device, Status};
 use crate::http::api::config::Scope;
-use crate::http::api::members::ForHowLong;
 use crate::http::api::operation::{Call, Operation};
 use crate::http::api::problem::Problem;
 use crate::http::api::rooms::limit;
@@ -24,8 +22,6 @@ const EVENT_BYTES_MAX: usize = 128;
 const DATA_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) fn operations() -> Vec<Operation> {
-    let ban = |method| (method, "/v1/users/{user}/ban");
-    let mute = |method| (method, "/v1/users/{user}/mute");
     vec![
         Operation::new(
             (Method::GET, "/v1/users"),
@@ -64,27 +60,6 @@ pub(super) fn operations() -> Vec<Operation> {
             disconnect,
         ),
         Operation::new(
-            ban(Method::PUT),
-            ("banUser", "Ends all connections of a user and takes no new ones"),
-            Scope::Users,
-            |call| bar(call, Bar::Ban),
-        ),
-        Operation::new(ban(Method::DELETE), ("unbanUser", "Lifts a ban"), Scope::Users, |call| {
-            lift(call, Bar::Ban)
-        }),
-        Operation::new(
-            mute(Method::PUT),
-            ("muteUser", "Takes no messages of a user in any room"),
-            Scope::Users,
-            |call| bar(call, Bar::Mute),
-        ),
-        Operation::new(
-            mute(Method::DELETE),
-            ("unmuteUser", "Takes messages of a user again"),
-            Scope::Users,
-            |call| lift(call, Bar::Mute),
-        ),
-        Operation::new(
             (Method::GET, "/v1/stats"),
             ("readStats", "Tells the cluster's figures"),
             Scope::Read,
@@ -95,22 +70,11 @@ pub(super) fn operations() -> Vec<Operation> {
 
 words! {
     /// What a user is seen as.
-    StatusName {
+    StatusName for Status {
         Online = "online",
         Away = "away",
         Busy = "busy",
         Offline = "offline",
-    }
-}
-
-impl From<Status> for StatusName {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Online => Self::Online,
-            Status::Away => Self::Away,
-            Status::Busy => Self::Busy,
-            Status::Offline => Self::Offline,
-        }
     }
 }
 
@@ -264,17 +228,6 @@ async fn notify(call: Call<(), Value>) -> Result<(), Problem> {
 
 async fn disconnect(call: Call<(), ()>) -> Result<(), Problem> {
     call.parts.chat.put_out(&call.user()?);
-    Ok(())
-}
-
-async fn bar(call: Call<(), ForHowLong>, bar: Bar) -> Result<(), Problem> {
-    let (user, term) = (call.user()?, call.body.term()?);
-    call.parts.chat.bar(None, &user, bar, term).await?;
-    Ok(())
-}
-
-async fn lift(call: Call<(), ()>, bar: Bar) -> Result<(), Problem> {
-    call.parts.chat.bar(None, &call.user()?, bar, Term::Lifted).await?;
     Ok(())
 }
 

@@ -34,12 +34,14 @@ async fn news_about_a_user_is_told_once_per_version() {
 }
 
 #[tokio::test]
-async fn a_greeting_is_told_again_and_counts_as_told() {
+async fn whoever_has_joined_or_left_a_room_is_told_again() {
     let (outbox, mut reader) = outbox();
     let once = Once { user: 1, version: 5 };
-    outbox.push_once(event(1), once).unwrap();
-    outbox.push_greeting(event(1), once).unwrap();
-    outbox.push_once(event(1), once).unwrap();
+    outbox.push_presence(event(1), once).unwrap();
+    outbox.push_presence(event(1), once).unwrap();
+    outbox.note_move();
+    outbox.push_presence(event(1), once).unwrap();
+    outbox.push_presence(event(1), once).unwrap();
     assert_eq!(std::iter::from_fn(|| reader.try_next()).count(), 2);
 }
 

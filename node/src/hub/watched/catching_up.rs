@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::domain::event::SharedEntry;
-use crate::domain::id::{ConnId, RoomId};
+use crate::domain::id::{ConnId, RoomId, UserId};
 use crate::domain::notice::Notice;
 use crate::domain::position::Position;
 use crate::domain::topic::Topic;
@@ -35,6 +35,7 @@ impl Watched {
         let (after, pending) = since.map_or_else(|| (last, Vec::new()), |it| (it, pending));
         let stage = Stage::CatchingUp { pending, is_new: true };
         let members = self.roster.count_with(&listener.user);
+        listener.outbox.note_move();
         let known = self.members.get(&listener.conn).map(|it| it.since);
         let begin = known.unwrap_or_else(clock::now);
         self.members.insert(listener.conn, Member { listener, after, stage, since: begin });
@@ -67,12 +68,12 @@ impl Watched {
                 if rest.is_empty() {
                     member.stage = Stage::Live;
                 }
-                let progress = self.greet(conn, topic, page, voice);
+                let progress = self.greet(conn, topic, &page, voice);
                 return Next::Answer(progress);
             }
             Stage::CatchingUp { pending, .. } if !pending.is_empty() => std::mem::take(pending),
             Stage::CatchingUp { is_new, .. } if last <= member.after => {
-                let rest: Vec<_> = self.roster.present().filter(|_| *is_new).collect();
+                let rest: Vec<_> = self.roster.present().filter(|_| *is_new).cloned().collect();
                 member.stage = if rest.is_empty() { Stage::Live } else { Stage::Greeting { rest } };
                 let is_live = matches!(member.stage, Stage::Live);
                 return Next::Answer(if is_live { Progress::Live } else { Progress::More });
@@ -109,23 +110,18 @@ impl Watched {
         tell(&member.listener, &mut spelling, (Cause::Nobody, Manner::Always), voice);
     }
 
-    fn greet(
-        &self,
-        conn: ConnId,
-        topic: &Topic,
-        page: Vec<Present>,
-        voice: &Voice<'_>,
-    ) -> Progress {
+    fn greet(&self, conn: ConnId, topic: &Topic, page: &[UserId], voice: &Voice<'_>) -> Progress {
         let Topic::Room(room) = topic else { return Progress::Live };
         let Some(member) = self.members.get(&conn) else { return Progress::Gone };
-        for Present { user, seen } in page {
+        // As they are now: whoever went since the greeting began has been told of already.
+        for Present { user, seen } in page.iter().filter_map(|id| self.roster.presence(id)) {
             let (id, room) = (user.id.clone(), room.clone());
             let inside = Notice::Inside { room: room.clone(), user: user.clone() };
             let told = (Cause::User(&id), Manner::Always);
             tell(&member.listener, &mut Spelling::new(inside), told, voice);
             if let Some((version, status)) = seen {
                 let present = Notice::Present { room, user, status };
-                let told = (Cause::User(&id), Manner::Greeting(Once::of(&id, version)));
+                let told = (Cause::User(&id), Manner::Once(Once::of(&id, version)));
                 tell(&member.listener, &mut Spelling::new(present), told, voice);
             }
         }

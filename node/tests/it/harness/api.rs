@@ -51,6 +51,18 @@ impl Api {
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
     }
 
+    /// Reads, from a node that may be away: 503 then.
+    pub(crate) async fn try_get(&self, path: &str) -> (u16, Value) {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let answer = request.bearer_auth(self.key.unwrap_or_default()).send().await;
+        let Ok(answer) = answer else { return (503, Value::Null) };
+        let status = answer.status().as_u16();
+        match answer.text().await {
+            Ok(text) => (status, serde_json::from_str(&text).unwrap_or_default()),
+            Err(_cut) => (503, Value::Null),
+        }
+    }
+
     /// Sends a request that must be answered yes.
     pub(crate) async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
         let text = if body.is_null() { String::new() } else { body.to_string() };

@@ -22,6 +22,7 @@ use crate::harness::{SOON, token, until};
 pub(crate) struct Plan {
     nodes: usize,
     proxied: bool,
+    durable: bool,
     settings: Vec<(&'static str, String)>,
 }
 
@@ -42,12 +43,17 @@ struct Node {
 
 impl Plan {
     pub(crate) fn nodes(nodes: usize) -> Self {
-        Self { nodes, proxied: false, settings: Vec::new() }
+        Self { nodes, proxied: false, durable: false, settings: Vec::new() }
     }
 
     /// Each node reaches Redis through a proxy of its own.
     pub(crate) fn proxied(self) -> Self {
         Self { proxied: true, ..self }
+    }
+
+    /// Redis keeps what it has on its disk, and can have replicas.
+    pub(crate) fn durable(self) -> Self {
+        Self { durable: true, ..self }
     }
 
     /// Every node gets this setting, as an environment variable.
@@ -75,7 +81,10 @@ impl Plan {
     /// Starts all of it, and waits until every node is ready.
     pub(crate) async fn start(self) -> Cluster {
         let dir = TempDir::new().unwrap();
-        let redis = Redis::start(dir.path()).await;
+        let redis = match self.durable {
+            true => Redis::durable(dir.path()).await,
+            false => Redis::start(dir.path()).await,
+        };
         let mut nodes = Vec::new();
         for index in 0..self.nodes {
             let proxy = match self.proxied {

@@ -44,6 +44,8 @@ struct Orders {
     spoiled: Mutex<Spoiled>,
     /// Rises when all connections are to be cut.
     cuts: watch::Sender<u64>,
+    /// The Redis to which new connections lead.
+    redis: Mutex<PathBuf>,
     /// Whether bytes to Redis, and bytes to the node, are held back.
     held: [watch::Sender<bool>; 2],
 }
@@ -71,9 +73,10 @@ impl Proxy {
             rule: Mutex::new(Box::new(|_| Fate::Pass)),
             spoiled: Mutex::default(),
             cuts: watch::Sender::new(0),
+            redis: Mutex::new(socket.to_owned()),
             held: [watch::Sender::new(false), watch::Sender::new(false)],
         });
-        tokio::spawn(accept(listener, socket.to_owned(), Arc::clone(&orders)));
+        tokio::spawn(accept(listener, Arc::clone(&orders)));
         Self { address, orders }
     }
 
@@ -97,6 +100,12 @@ impl Proxy {
     /// Closes every connection; new ones are served.
     pub(crate) fn cut(&self) {
         self.orders.cuts.send_modify(|it| *it += 1);
+    }
+
+    /// New connections lead to this Redis, and there are no others any more.
+    pub(crate) fn lead_to(&self, socket: &Path) {
+        socket.clone_into(&mut self.orders.redis.lock().unwrap());
+        self.cut();
     }
 
     /// Holds bytes back, or lets them go again.
@@ -125,8 +134,9 @@ impl Orders {
     }
 }
 
-async fn accept(listener: TcpListener, socket: PathBuf, orders: Arc<Orders>) {
+async fn accept(listener: TcpListener, orders: Arc<Orders>) {
     while let Ok((node, _)) = listener.accept().await {
+        let socket = orders.redis.lock().unwrap().clone();
         // A Redis that is away looks like one that closes at once.
         if let Ok(redis) = UnixStream::connect(&socket).await {
             tokio::spawn(serve(node, redis, Arc::clone(&orders)));
