@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cluster::fault::Fault;
 use crate::cluster::redis::Fsync;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Resume};
 use crate::scenario::{Load, Scenario};
 use crate::wire::target::Target;
 
@@ -128,6 +128,9 @@ pub(crate) struct Options {
     /// The protocol that the clients speak
     #[arg(long, value_enum, default_value = "conversation")]
     pub(crate) dialect: Dialect,
+    /// How clients that lost their connection get what they missed
+    #[arg(long, value_enum, default_value = "since")]
+    pub(crate) resume: Resume,
     /// Seed of everything that is left to chance
     #[arg(long, default_value_t = 1)]
     seed: u64,

@@ -180,8 +180,13 @@ impl Auditor {
             Some(socket) => socket,
             empty @ None => {
                 let target = world.target(self.attempts);
-                let dial =
-                    Dial { target, source: self.source, token: &self.token, receive_buffer: None };
+                let dial = Dial {
+                    target,
+                    source: self.source,
+                    token: &self.token,
+                    trace: None,
+                    receive_buffer: None,
+                };
                 empty.insert(Socket::connect(dial).await?)
             }
         };

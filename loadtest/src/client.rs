@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::behaviour::{Absence, Away, Behaviour};
 use crate::client::session::{End, Session};
 use crate::content::Stamp;
-use crate::dialect::Since;
+use crate::dialect::{Resume, Since};
 use crate::history::{Event, History, Mid, RoomIndex, What};
 use crate::meters::{Count, Timed};
+use crate::wire::packet::Trace;
 use crate::wire::socket::{Dial, Socket, SocketError};
 use crate::wire::target::source;
 use crate::world::{World, micros, reconnect_pause};
@@ -41,6 +42,8 @@ pub(crate) struct Client {
     retries: VecDeque<Draft>,
     retry_at: Duration,
     lost_at: Option<Duration>,
+    /// For the next connection, if the server recovers connections and the run makes use of it.
+    trace: Option<Trace>,
     history: History,
     chance: fastrand::Rng,
 }
@@ -93,6 +96,7 @@ impl Client {
             retries: VecDeque::new(),
             retry_at: Duration::ZERO,
             lost_at: None,
+            trace: None,
             world,
             index,
             plan,
@@ -118,7 +122,7 @@ impl Client {
             let pause = match self.dial(server).await {
                 Ok(socket) => {
                     failures = 0;
-                    self.note(What::Up);
+                    self.is_up(socket.pid.clone());
                     let end = Session::new(self, socket).run(stop).await;
                     if !matches!(end, End::Stopped) {
                         self.leave_seats();
@@ -163,6 +167,7 @@ impl Client {
             target: self.world.target(server),
             source: source(self.index),
             token: &self.token,
+            trace: self.trace.as_ref(),
             receive_buffer: sleeps.then_some(SLEEPER_BUFFER_BYTES),
         })
         .await?;
@@ -200,8 +205,35 @@ impl Client {
         }
     }
 
+    /// Connected: either anew, or with everything that the connection before had.
+    fn is_up(&mut self, pid: Option<String>) {
+        let pid = pid.filter(|_| self.world.resume == Resume::Recovery);
+        let before = self.trace.take();
+        if let Some(trace) = before.as_ref().filter(|it| Some(&it.pid) == pid.as_ref()) {
+            self.trace = Some(trace.clone());
+            self.note(What::Recovered);
+            self.seats.iter_mut().for_each(|it| it.is_joined = true);
+            if let Some(lost_at) = self.lost_at.take() {
+                let took = self.world.now() - lost_at;
+                self.world.meters.time(self.index, Timed::Return, micros(took));
+            }
+            return;
+        }
+        if before.is_some() {
+            // It knows of no other way to get what it missed.
+            self.world.meters.count(Count::Gaps);
+            self.seats.iter_mut().for_each(|it| it.since = None);
+        }
+        self.trace = pid.map(|pid| Trace { pid, offset: None });
+        self.note(What::Up);
+    }
+
     fn leave_seats(&mut self) {
         self.note(What::Down);
+        if !self.seats.iter().all(|it| it.is_joined) {
+            // What the server thinks of a join or leave that was not answered, nobody knows.
+            self.trace = None;
+        }
         self.is_typing = false;
         self.lost_at = Some(self.world.now());
         for seat in &mut self.seats {

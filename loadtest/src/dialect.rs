@@ -20,6 +20,15 @@ pub(crate) enum Offer {
     Bare,
 }
 
+/// How a client that lost its connection gets what it missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Resume {
+    /// It joins its rooms again and says after which message it wants to go on
+    Since,
+    /// It knows nothing of that: the server recovers the connection, as the official client has it
+    Recovery,
+}
+
 /// A place in a room's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {

@@ -23,7 +23,10 @@ pub(crate) struct Event {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
+    /// Connected anew: in no room yet.
     Up,
+    /// Connected, and back in everything that the connection before had: unasked.
+    Recovered,
     Down,
     Joined(Box<Joined>),
     Left {

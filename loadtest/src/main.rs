@@ -193,6 +193,7 @@ fn settings(options: &Options, targets: Vec<Target>, secret: &str, offer: Offer)
         mint: Mint::new(secret),
         dialect: options.dialect,
         offer,
+        resume: options.resume,
         message_bytes: options.message_bytes(),
         repeats: options.repeats / 100.0,
         rooms: options.load().rooms,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::dialect::{Dialect, Offer};
+use crate::dialect::{Dialect, Offer, Resume};
 use crate::ledger::Findings;
 use crate::meters::Count;
 use crate::rehearsal::server::{Flaw, serve};
@@ -34,6 +34,7 @@ async fn rehearse(flaw: Flaw, scenario: Scenario, offer: Offer) -> Outcome {
         mint: Mint::new("nobody checks"),
         dialect: Dialect::Conversation,
         offer,
+        resume: Resume::Since,
         message_bytes: 100,
         repeats: 0.1,
         rooms: load.rooms,

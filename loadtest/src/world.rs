@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::dialect::{Dialect, Offer};
+use crate::dialect::{Dialect, Offer, Resume};
 use crate::history::{Budget, Mid, RoomIndex, UserIndex};
 use crate::meters::Meters;
 use crate::wire::target::Target;
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) mint: Mint,
     pub(crate) dialect: Dialect,
     pub(crate) offer: Offer,
+    pub(crate) resume: Resume,
     pub(crate) message_bytes: usize,
     /// The share of acknowledged messages that are sent once more, from 0 to 1.
     pub(crate) repeats: f64,
@@ -58,6 +59,7 @@ pub(crate) struct Settings {
     pub(crate) mint: Mint,
     pub(crate) dialect: Dialect,
     pub(crate) offer: Offer,
+    pub(crate) resume: Resume,
     pub(crate) message_bytes: usize,
     pub(crate) repeats: f64,
     pub(crate) rooms: RoomIndex,
@@ -75,6 +77,7 @@ impl World {
             mint: settings.mint,
             dialect: settings.dialect,
             offer: settings.offer,
+            resume: settings.resume,
             message_bytes: settings.message_bytes,
             repeats: settings.repeats,
             rooms: rooms.collect(),
@@ -176,6 +179,7 @@ mod tests {
             mint: Mint::new("s"),
             dialect: Dialect::Conversation,
             offer: Offer::Full,
+            resume: Resume::Since,
             message_bytes: 0,
             repeats: 0.0,
             rooms: 3,

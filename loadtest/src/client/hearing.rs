@@ -25,6 +25,10 @@ impl Session<'_> {
         let world = Arc::clone(&self.client.world);
         match Packet::parse(text) {
             Ok(Packet::Event { name, arguments }) => {
+                if let (Some(trace), Some(offset)) = (&mut self.client.trace, arguments.last_text())
+                {
+                    trace.offset = Some(offset);
+                }
                 self.heard(world.dialect.hear(&name, arguments));
             }
             Ok(Packet::Ack { id, arguments }) => match world.dialect.answer(arguments) {
@@ -35,7 +39,7 @@ impl Session<'_> {
                 Packet::Open(_)
                 | Packet::Close
                 | Packet::Ping
-                | Packet::Connected
+                | Packet::Connected { .. }
                 | Packet::ConnectError(_)
                 | Packet::Disconnect
                 | Packet::Other,

@@ -62,7 +62,7 @@ fn first_joins(history: &History) -> Option<BTreeMap<RoomIndex, u64>> {
     let mut is_up = false;
     for event in &history.events {
         match &event.what {
-            What::Up => is_up = true,
+            What::Up | What::Recovered => is_up = true,
             What::Down => is_up = false,
             What::Joined(joined) => {
                 rooms.entry(joined.room).or_insert(event.at_us);

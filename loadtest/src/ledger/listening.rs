@@ -15,12 +15,24 @@ pub(crate) fn check_in_order(
     places: &Places,
     findings: &mut Findings,
 ) {
-    let mut listener =
-        Listener { client, places, findings, seats: HashMap::new(), own: HashSet::new() };
+    let mut listener = Listener {
+        client,
+        places,
+        findings,
+        seats: HashMap::new(),
+        own: HashSet::new(),
+        is_up: false,
+    };
     for event in &history.events {
         match &event.what {
-            What::Up => listener.own.clear(),
-            What::Down => listener.seats.values_mut().for_each(|it| it.is_live = false),
+            What::Up => {
+                listener.own.clear();
+                listener.seats.values_mut().for_each(|it| it.is_live = false);
+                listener.is_up = true;
+            }
+            // In its rooms as before, and its own messages are still its own.
+            What::Recovered => listener.is_up = true,
+            What::Down => listener.is_up = false,
             What::Joined(joined) => listener.join(joined),
             What::Reset(joined) => listener.reset(joined),
             What::Left { room } => {
@@ -60,6 +72,7 @@ struct Listener<'a> {
     seats: HashMap<RoomIndex, Seat>,
     /// Messages tried on the present connection.
     own: HashSet<Mid>,
+    is_up: bool,
 }
 
 impl Listener<'_> {
@@ -139,6 +152,9 @@ impl Listener<'_> {
     }
 
     fn end(&mut self) {
+        if !self.is_up {
+            return;
+        }
         let client = self.client;
         let mut live: Vec<_> = self.seats.iter().filter(|(_, it)| it.is_live).collect();
         live.sort_by_key(|(room, _)| **room);
@@ -164,7 +180,7 @@ pub(crate) fn check_all(histories: &[History], sends: &Sends, findings: &mut Fin
         let mut told: HashSet<Mid> = HashSet::new();
         for event in &history.events {
             match &event.what {
-                What::Up | What::Down => inside.clear(),
+                What::Up => inside.clear(),
                 What::Joined(joined) => {
                     inside.insert(joined.room);
                 }
@@ -188,7 +204,9 @@ pub(crate) fn check_all(histories: &[History], sends: &Sends, findings: &mut Fin
                         });
                     }
                 }
-                What::Reset(_)
+                What::Recovered
+                | What::Down
+                | What::Reset(_)
                 | What::Tried { .. }
                 | What::Acked { .. }
                 | What::Refused { .. }

@@ -29,7 +29,8 @@ impl Last {
         for event in &history.events {
             match &event.what {
                 What::Up => last = Self { is_up: true, changed_us: event.at_us, ..Self::default() },
-                What::Down => last = Self { changed_us: event.at_us, ..Self::default() },
+                What::Recovered => (last.is_up, last.changed_us) = (true, event.at_us),
+                What::Down => (last.is_up, last.changed_us) = (false, event.at_us),
                 What::Joined(joined) => {
                     last.rooms.insert(joined.room, event.at_us);
                     last.changed_us = event.at_us;
@@ -56,6 +57,9 @@ impl Last {
                 | What::Heard { .. }
                 | What::Foreign { .. } => (),
             }
+        }
+        if !last.is_up {
+            last = Self { changed_us: last.changed_us, ..Self::default() };
         }
         last
     }
@@ -131,6 +135,7 @@ fn rooms_of(history: &History) -> impl Iterator<Item = RoomIndex> {
     history.events.iter().filter_map(|it| match &it.what {
         What::Joined(joined) => Some(joined.room),
         What::Up
+        | What::Recovered
         | What::Down
         | What::Left { .. }
         | What::Reset(_)

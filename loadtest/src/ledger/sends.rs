@@ -45,7 +45,7 @@ impl Sends {
             let mut connection = 0;
             for event in &history.events {
                 match event.what {
-                    What::Up => connection += 1,
+                    What::Up | What::Recovered => connection += 1,
                     What::Tried { mid, room } => {
                         let send = sends.slot(mid).get_or_insert(Send {
                             room,

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 /// What the server says first on a new transport.
@@ -18,14 +17,23 @@ pub(crate) struct Open {
     pub(crate) ping_timeout: u64,
 }
 
+/// What the answer to asking for a namespace may hold.
+#[derive(Debug, Deserialize)]
+struct Greeting<'a> {
+    #[serde(borrow)]
+    pid: Option<Cow<'a, str>>,
+}
+
 /// A packet from the server.
 #[derive(Debug)]
 pub(crate) enum Packet<'a> {
     Open(Open),
     Close,
     Ping,
-    /// The namespace is connected.
-    Connected,
+    /// The namespace is connected, under this private name if connections can be recovered.
+    Connected {
+        pid: Option<Cow<'a, str>>,
+    },
     /// The namespace is not to be had; the text is the server's own.
     ConnectError(&'a str),
     Disconnect,
@@ -49,6 +57,19 @@ impl<'a> Arguments<'a> {
     /// The first argument; `None`: there is none, or it has another shape.
     pub(crate) fn first<T: Deserialize<'a>>(self) -> Option<T> {
         serde_json::Deserializer::from_str(self.0).into_iter::<T>().next()?.ok()
+    }
+
+    /// The last argument, if it is a text: the place of the event, where connections can be
+    /// recovered.
+    pub(crate) fn last_text(self) -> Option<String> {
+        let text = self.0.trim_end();
+        // Only whoever wants it pays for reading all of it.
+        if !text.ends_with('"') {
+            return None;
+        }
+        let array = format!("[{text}]");
+        let all: Vec<&RawValue> = serde_json::from_str(&array).ok()?;
+        serde_json::from_str(all.last()?.get()).ok()
     }
 }
 
@@ -75,7 +96,7 @@ impl<'a> Packet<'a> {
     fn message(text: &'a str) -> Option<Self> {
         let rest = text.get(1..)?;
         match text.as_bytes()[0] {
-            b'0' => Some(Self::Connected),
+            b'0' => Some(Self::Connected { pid: json::<Greeting<'_>>(rest).and_then(|it| it.pid) }),
             b'1' => Some(Self::Disconnect),
             b'2' => {
                 let (_, arguments) = numbered(rest)?;
@@ -92,7 +113,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
+fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
@@ -124,9 +145,23 @@ fn named(inside: &str) -> Option<(Cow<'_, str>, Arguments<'_>)> {
 /// The answer to a ping.
 pub(crate) const PONG: &str = "3";
 
-/// Asks for the main namespace.
-pub(crate) fn connect(token: &str) -> String {
-    format!("40{}", serde_json::json!({ "token": token }))
+/// What a lost connection leaves to the next one, as the official client keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trace {
+    /// The connection's private name.
+    pub(crate) pid: String,
+    /// The last argument of the last event that ended in a text.
+    pub(crate) offset: Option<String>,
+}
+
+/// Asks for the main namespace, and for what a lost connection has missed.
+pub(crate) fn connect(token: &str, trace: Option<&Trace>) -> String {
+    let mut auth = serde_json::json!({ "token": token });
+    if let Some(trace) = trace {
+        auth["pid"] = trace.pid.as_str().into();
+        auth["offset"] = trace.offset.as_deref().into();
+    }
+    format!("40{auth}")
 }
 
 /// An event without an acknowledgement.
@@ -157,12 +192,30 @@ mod tests {
     }
 
     #[test]
+    fn an_events_place_is_its_last_text() {
+        let place = |text: &str| match Packet::parse(text) {
+            Ok(Packet::Event { arguments, .. }) => arguments.last_text(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(place(r#"42["a",{"b":"c,\"]"},"o"]"#), Some("o".to_owned()));
+        assert_eq!(place(r#"42["a",{"b":"c"}]"#), None);
+        assert_eq!(place(r#"42["a"]"#), None);
+        let pid = |text: &str| match Packet::parse(text) {
+            Ok(Packet::Connected { pid }) => pid.map(Cow::into_owned),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(pid(r#"40{"sid":"s","pid":"p"}"#), Some("p".to_owned()));
+        assert_eq!(pid(r#"40{"sid":"s"}"#), None);
+        assert_eq!(pid("40"), None);
+    }
+
+    #[test]
     fn packets_are_told_apart() {
         let open = r#"0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":60000}"#;
         let expected = "Open(Open { ping_interval: 25000, ping_timeout: 60000 })";
         assert_eq!(said(open), expected);
         assert_eq!(said("2"), "Ping");
-        assert_eq!(said(r#"40{"sid":"y"}"#), "Connected");
+        assert_eq!(said(r#"40{"sid":"y"}"#), "Connected { pid: None }");
         assert_eq!(said(r#"44{"message":"no"}"#), r#"ConnectError("{\"message\":\"no\"}")"#);
         assert_eq!(said("41"), "Disconnect");
         assert_eq!(said(r#"42["a"]"#), "event a None");
@@ -183,6 +236,8 @@ mod tests {
     fn what_is_written_can_be_read() {
         assert_eq!(event("e", "{}"), r#"42["e",{}]"#);
         assert_eq!(asking_event(3, "e", "\"r\""), r#"423["e","r"]"#);
-        assert_eq!(connect("t"), r#"40{"token":"t"}"#);
+        assert_eq!(connect("t", None), r#"40{"token":"t"}"#);
+        let trace = Trace { pid: "p".to_owned(), offset: Some("o".to_owned()) };
+        assert_eq!(connect("t", Some(&trace)), r#"40{"offset":"o","pid":"p","token":"t"}"#);
     }
 }

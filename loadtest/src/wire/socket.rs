@@ -2,6 +2,7 @@
 //!
 //! Answers pings and notices a silent server; does not reconnect.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
-use crate::wire::packet::{self, Malformed, Packet};
+use crate::wire::packet::{self, Malformed, Packet, Trace};
 use crate::wire::target::Target;
 
 /// Small, because there are thousands of connections in the process.
@@ -59,6 +60,8 @@ pub(crate) struct Dial<'a> {
     /// A loopback address.
     pub(crate) source: IpAddr,
     pub(crate) token: &'a str,
+    /// What the connection before has left, if the server is to recover it.
+    pub(crate) trace: Option<&'a Trace>,
     /// Bytes that the kernel may keep for a client that does not read; `None`: as it likes.
     pub(crate) receive_buffer: Option<u32>,
 }
@@ -71,6 +74,8 @@ pub(crate) struct Socket {
     /// When the server counts as gone if it says nothing.
     silent_at: Instant,
     next_id: u64,
+    /// The connection's private name, if the server gave one.
+    pub(crate) pid: Option<String>,
 }
 
 impl Socket {
@@ -99,21 +104,24 @@ impl Socket {
         let (stream, _response) = handshake.await?;
         let silence_max = HANDSHAKE_MAX;
         let silent_at = Instant::now() + silence_max;
-        let mut socket = Self { stream, silence_max, silent_at, next_id: 0 };
-        socket.enter(dial.token).await?;
+        let mut socket = Self { stream, silence_max, silent_at, next_id: 0, pid: None };
+        socket.enter(dial.token, dial.trace).await?;
         Ok(socket)
     }
 
-    async fn enter(&mut self, token: &str) -> Result<(), SocketError> {
+    async fn enter(&mut self, token: &str, trace: Option<&Trace>) -> Result<(), SocketError> {
         loop {
             let text = self.next().await?;
             match Packet::parse(&text)? {
                 Packet::Open(open) => {
                     self.silence_max =
                         Duration::from_millis(open.ping_interval.saturating_add(open.ping_timeout));
-                    self.write(packet::connect(token)).await?;
+                    self.write(packet::connect(token, trace)).await?;
                 }
-                Packet::Connected => return Ok(()),
+                Packet::Connected { pid } => {
+                    self.pid = pid.map(Cow::into_owned);
+                    return Ok(());
+                }
                 Packet::ConnectError(why) => return Err(SocketError::Refused(why.to_owned())),
                 Packet::Close
                 | Packet::Ping

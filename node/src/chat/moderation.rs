@@ -9,6 +9,7 @@ use crate::domain::id::UserId;
 use crate::domain::moderation::{Bar, Barring, Term};
 use crate::domain::presence::Device;
 use crate::domain::refusal::Refusal;
+use crate::domain::revoked::Revoked;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
@@ -18,7 +19,8 @@ impl Chat {
     /// Bars a user, or lifts that. Whoever is banned is put out. Answers until when.
     ///
     /// # Errors
-    /// No such room, or Redis could not be asked; asking again is harmless.
+    /// No such room, too much is revoked or banned already, or Redis could not be asked; asking again
+    /// is harmless.
     pub async fn bar(&self, barring: Barring) -> Result<Timestamp, Refusal> {
         if let Some(room) = &barring.room {
             self.record(room).await?;
@@ -31,7 +33,11 @@ impl Chat {
                 let event = Event::AccessChanged { user: Some(user) };
                 self.append(Append::of_application(&room, event)).await?;
             }
-            (Bar::Ban, Term::Ever | Term::Seconds(_), None) => self.put_out(&user),
+            (Bar::Ban, Term::Ever | Term::Seconds(_), None) => {
+                self.put_out(&user);
+                // The signal may be lost; this is read again by whoever has lost anything.
+                self.revoke(Revoked::Leave(user)).await?;
+            }
         }
         Ok(until)
     }

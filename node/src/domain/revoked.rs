@@ -1,4 +1,4 @@
-//! Tokens that are taken back before they end.
+//! Tokens that are taken back before they end, and users who may be nowhere any more.
 
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;
@@ -10,6 +10,8 @@ pub enum Revoked {
     Token(TokenId),
     /// All tokens of this user that were issued up to now.
     User(UserId),
+    /// Not a token, but leave to be here: the user was banned, and perhaps is no more.
+    Leave(UserId),
 }
 
 /// Something was taken back.
@@ -50,6 +52,7 @@ impl Pass {
             Revoked::User(user) => {
                 self.user == *user && self.issued_at.is_none_or(|issued_at| issued_at <= at)
             }
+            Revoked::Leave(_) => false,
         }
     }
 }

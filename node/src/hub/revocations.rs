@@ -1,4 +1,5 @@
-//! Tokens that were taken back, and the connections of this node that hold one.
+//! Tokens that were taken back, users who were banned, and the connections of this node that it
+//! concerns.
 //!
 //! Every node knows all of them, so nobody asks Redis when somebody connects. What was taken back
 //! arrives like everything else, and after a loss of frames it is read again.
@@ -16,7 +17,7 @@ use tracing::{debug, info};
 
 use crate::clock;
 use crate::domain::close::CloseReason;
-use crate::domain::id::{ConnId, NodeLife};
+use crate::domain::id::{ConnId, NodeLife, UserId};
 use crate::domain::revoked::{Pass, Revocation, Revoked};
 use crate::domain::time::Timestamp;
 use crate::hub::outbox::Outbox;
@@ -99,6 +100,9 @@ impl Revocations {
             return; // known already
         }
         *last = at;
+        if let Revoked::Leave(user) = what {
+            return state.review(&user);
+        }
         let Some(holders) = state.holders.get(&what) else { return };
         let mut ended = 0;
         #[expect(clippy::iter_over_hash_type, reason = "each connection is treated alike")]
@@ -123,6 +127,15 @@ impl Revocations {
 }
 
 impl State {
+    /// Has the user's connections ask whether the user may be here.
+    fn review(&self, user: &UserId) {
+        let Some(holders) = self.holders.get(&Revoked::User(user.clone())) else { return };
+        #[expect(clippy::iter_over_hash_type, reason = "each connection is treated alike")]
+        for (_, outbox) in holders.values() {
+            outbox.review();
+        }
+    }
+
     fn ends(&self, pass: &Pass) -> bool {
         pass.subjects().any(|subject| {
             self.revoked.get(&subject).is_some_and(|at| pass.is_ended_by(&subject, *at))

@@ -259,8 +259,11 @@ impl Rooms {
         self.is_listed = is_listed;
     }
 
-    /// In some room the user's right to be there may have changed: each is entered anew.
+    /// The user's right to be here, or in some room, may have changed: each is entered anew.
     pub(super) fn review(&mut self) {
+        if let Some((topic, _)) = &self.user_topic {
+            self.pull_later(topic.clone(), Duration::ZERO, false);
+        }
         let rooms: Vec<RoomId> = self.joined.keys().cloned().collect();
         for room in rooms {
             self.pull_later(Topic::Room(room), Duration::ZERO, false);

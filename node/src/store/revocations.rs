@@ -93,6 +93,7 @@ fn name(what: &Revoked) -> String {
     match what {
         Revoked::Token(token) => format!("t {token}"),
         Revoked::User(user) => format!("u {user}"),
+        Revoked::Leave(user) => format!("b {user}"),
     }
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn revocation(name: &str, at: u64) -> Option<Revocation> {
     let what = match name.split_once(' ')? {
         ("t", token) => Revoked::Token(TokenId::parse(token).ok()?),
         ("u", user) => Revoked::User(UserId::parse(user).ok()?),
+        ("b", user) => Revoked::Leave(UserId::parse(user).ok()?),
         _ => return None,
     };
     Some(Revocation { what, at: Timestamp(at) })

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::harness::client::{Client, numbered};
 use crate::harness::cluster::{Cluster, Plan};
 use crate::harness::dial::Dial;
-use crate::harness::journal::Standing;
+use crate::harness::journal::{Journal, Standing};
 use crate::harness::proxy::Fate;
 use crate::harness::token::{in_seconds, sign};
 use crate::harness::{SOON, allowed};
@@ -134,4 +134,30 @@ async fn a_node_that_missed_a_revocation_learns_of_it() {
     cluster.exited(1, SOON).await;
     cluster.restart(1).await;
     check_refused(&cluster, &token).await;
+}
+
+#[tokio::test]
+async fn a_node_that_missed_a_ban_learns_of_it() {
+    let cluster = Plan::nodes(2).proxied().with_api().open().start().await;
+    let mut writer = cluster.join(0, "writer", "room").await;
+    let mut bob = cluster.join(1, "bob", "room").await;
+    let mut witness = cluster.join(1, "witness", "room").await;
+    // Of what tells the nodes of it, this one hears nothing at all.
+    cluster.proxy(1).spoil(move |it| {
+        let is_told = it.holds("Disconnect") || it.holds("b bob");
+        if is_told { Fate::Drop } else { Fate::Pass }
+    });
+    cluster.api(0).ok("PUT", "/v1/users/bob/ban", json!({})).await;
+    let is_out = |it: &Journal| it.standing == Standing::Disconnected;
+    bob.wait("bob is put out", allowed(Duration::from_secs(2)), is_out).await;
+    writer.say("room", "unheard").await;
+    assert_eq!(witness.expect("message:new").await["content"], "unheard");
+    assert_eq!(bob.heard("message:new"), [Value::Null; 0]);
+    assert!(0 < cluster.proxy(1).spoiled().dropped);
+    // Once lifted it is over.
+    cluster.api(0).ok("DELETE", "/v1/users/bob/ban", Value::Null).await;
+    bob = cluster.join(1, "bob", "room").await;
+    writer.say("room", "again").await;
+    assert_eq!(bob.expect("message:new").await["content"], "again");
+    assert!(bob.is_open());
 }

@@ -38,9 +38,14 @@ pub(super) fn operations() -> Vec<Operation> {
 fn of(path: &'static str, bar: Bar, sets: Named, lifts: Named) -> [Operation; 2] {
     const MISSING: &[StatusCode] = &[StatusCode::NOT_FOUND];
     const APPENDS: &[StatusCode] = &[StatusCode::NOT_FOUND, StatusCode::INSUFFICIENT_STORAGE];
-    let missing = if path.contains("{room}") { MISSING } else { &[] };
-    // A ban from a room is told in its log.
-    let refusals = if bar == Bar::Ban && !missing.is_empty() { APPENDS } else { missing };
+    const TOLD: &[StatusCode] = &[StatusCode::INSUFFICIENT_STORAGE];
+    // A ban is told in the room's log, or to all nodes.
+    let (refusals, missing) = match (path.contains("{room}"), bar) {
+        (true, Bar::Ban) => (APPENDS, MISSING),
+        (true, Bar::Mute) => (MISSING, MISSING),
+        (false, Bar::Ban) => (TOLD, [].as_slice()),
+        (false, Bar::Mute) => ([].as_slice(), [].as_slice()),
+    };
     let set = Operation::new((Method::PUT, path), sets, Scope::Users, move |call| set(call, bar));
     let lift =
         Operation::new((Method::DELETE, path), lifts, Scope::Users, move |call| lift(call, bar));
