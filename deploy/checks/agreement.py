@@ -4,6 +4,7 @@
     agreement.py queries      prints the dashboards' queries as rules, for promtool to read
     agreement.py metrics      dashboards, alerts and the chart name only metrics of the code; OPERATIONS.md tells all
     agreement.py alerts       each alert has a runbook in OPERATIONS.md and a unit test
+    agreement.py closings     OPERATIONS.md tells every reason and code with which a connection ends
     agreement.py settings     the chart's settings are those of config/parlance.example.toml
     agreement.py compose      what compose mounts and what it sets is there
 """
@@ -159,6 +160,19 @@ def alerts_are_kept() -> Iterator[str]:
         yield f"OPERATIONS.md: {name} is no alert"
 
 
+def closings() -> Iterator[str]:
+    sources = {name: (ROOT / "node/src" / name).read_text() for name in ("domain/close.rs", "gateway/websocket/frame.rs")}
+    reasons = set(re.findall(r'Self::\w+ => "([a-z_]+)"', sources["domain/close.rs"]))
+    codes = set(re.findall(r"Self::\w+ => ([14]\d{3}),", sources["gateway/websocket/frame.rs"]))
+    section = (ROOT / "OPERATIONS.md").read_text().split("\n## Why connections end\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|", section, re.M)
+    told = {it for row in rows for it in re.findall(r"[a-z_]+|\d{4}", row)}
+    if not reasons or not codes:
+        yield "the code has none: this check looks at the wrong place"
+    for missing in sorted((reasons | codes) - told):
+        yield f"OPERATIONS.md: does not tell {missing}"
+
+
 def settings_of_example() -> set[str]:
     found, section = set(), ""
     for line in EXAMPLE.read_text().splitlines():
@@ -208,7 +222,14 @@ def compose() -> Iterator[str]:
                 yield f"{name}: sets {variable}, and no node reads it"
 
 
-CHECKS = {"dashboards": dashboards, "metrics": metrics, "alerts": alerts_are_kept, "settings": settings, "compose": compose}
+CHECKS = {
+    "dashboards": dashboards,
+    "metrics": metrics,
+    "alerts": alerts_are_kept,
+    "closings": closings,
+    "settings": settings,
+    "compose": compose,
+}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Asks a Prometheus for what each panel of the dashboards shows; a panel that shows nothing is a mistake.
+"""Asks a Prometheus for what each panel of the dashboards shows; a panel that shows nothing is a mistake, and so
+is an alert that it cannot evaluate.
 
     panels.py URL
 """
@@ -8,13 +9,22 @@ import sys
 import urllib.parse
 import urllib.request
 
-from agreement import DASHBOARDS, expressions, filled_in
+from agreement import DASHBOARDS, alerts, expressions, filled_in
 
 
 def answer(url: str, expr: str) -> list:
     query = urllib.parse.urlencode({"query": expr})
     with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=10) as response:
         return json.load(response)["data"]["result"]
+
+
+def broken_rules(url: str) -> list[str]:
+    with urllib.request.urlopen(f"{url}/api/v1/rules", timeout=10) as response:
+        groups = json.load(response)["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    if len(rules) != len(alerts()):
+        return [f"{len(rules)} of {len(alerts())} alerts are known"]
+    return [f"{it['name']}: {it['health']} {it.get('lastError', '')}" for it in rules if it["health"] != "ok"]
 
 
 def main(url: str) -> int:
@@ -26,8 +36,9 @@ def main(url: str) -> int:
             if not values or all(it == "NaN" for it in values):
                 failed += 1
                 print(f"{file.name}: {title}: shows nothing: {expr}")
-    print(f"{asked} queries asked")
-    return 1 if failed else 0
+    broken = broken_rules(url)
+    print(*broken, f"{asked} queries asked", sep="\n")
+    return 1 if failed or broken else 0
 
 
 if __name__ == "__main__":

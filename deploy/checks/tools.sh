@@ -80,19 +80,7 @@ version_of() { cksum <"$1" | cut -d' ' -f1; }
 
 python=$tools/python-$(version_of deploy/checks/requirements.txt)
 helm=$tools/helm-$HELM/helm
+nginx=$tools/debian-nginx/usr/sbin/nginx
+prometheus=$tools/debian-prometheus/usr/bin/prometheus
 promtool=$tools/debian-prometheus/usr/bin/promtool
 collector=$tools/collector-$(version_of deploy/collector/builder.yaml)/collector
-
-# nginx as compose runs it, but for its folders, and with these addresses in place of the nodes'.
-# nginx_here FILE PORT NODE…
-nginx_here() {
-    local file=$1 port=$2 index=0 node expressions=()
-    shift 2
-    for node in "$@"; do
-        index=$((index + 1))
-        expressions+=(-e "s|server node-$index:3000|server $node|")
-    done
-    sed -E "${expressions[@]}" -e '/server node-[0-9]:/d' -e "s|listen 3000|listen 127.0.0.1:$port|" \
-        -e "s|^http \{|&\n$(printf '%s_temp_path %s;' client_body "$work" proxy "$work" fastcgi "$work" uwsgi "$work" scgi "$work")|" \
-        deploy/nginx/nginx.conf >"$file"
-}

@@ -15,6 +15,8 @@ pub(crate) fn describe() {
     counter!(FAILURES, "reason" => AuthFailure::Invalid.as_str()).increment(0);
     counter!(FAILURES, "reason" => AuthFailure::Expired.as_str()).increment(0);
     counter!(FAILURES, "reason" => AuthFailure::Claims.as_str()).increment(0);
+    counter!(READINGS, "result" => "ok").increment(0);
+    counter!(READINGS, "result" => "failed").increment(0);
 }
 
 /// A token was not taken.

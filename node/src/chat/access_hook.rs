@@ -176,6 +176,10 @@ impl AccessHook {
             metrics::Unit::Seconds,
             "From asking the application to its answer"
         );
+        // What alerts and dashboards divide by begins at nothing and is not absent.
+        for answer in [Answer::Yes, Answer::No, Answer::Failed] {
+            counter!(ASKED, "result" => answer.as_str()).increment(0);
+        }
         let lifecycle = lifecycle.clone();
         let Some(url) = config.url.clone() else { return Ok(Self { asker: None, lifecycle }) };
         let within = Duration::from_millis(config.timeout_ms.into());

@@ -172,6 +172,7 @@ impl Audit {
     pub fn new() -> (Self, mpsc::Receiver<Record>) {
         describe_counter!(RECORDS, "Audit records, by what they are about");
         describe_counter!(DROPPED, "Audit records that are in the log and were not kept in Redis");
+        dropped(0);
         let (records, kept) = mpsc::channel(RECORDS_WAITING_MAX);
         (Self { records }, kept)
     }

@@ -25,6 +25,9 @@ async fn the_log_level_of_a_running_node_is_read_and_changed() {
 
     let log = cluster.log(0);
     let records: Vec<Value> = log.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    for field in ["timestamp", "level", "target", "message"] {
+        assert!(records.iter().all(|it| it[field].is_string()), "no {field} in {log}");
+    }
     let changes: Vec<&str> = records.iter().filter_map(|it| it["log.level"].as_str()).collect();
     // `warn` is what silences the one after it.
     assert_eq!(changes, ["warn", "off"], "{log}");

@@ -9,6 +9,7 @@ use crate::domain::message::Message;
 use crate::domain::presence::Status;
 use crate::domain::revoked::Revoked;
 use crate::domain::role::{FullName, Participant, Role};
+use crate::domain::trace::TraceParent;
 
 fn room() -> RoomId {
     RoomId::parse("conv-1").unwrap()
@@ -130,6 +131,24 @@ fn the_bytes_of_bodies_and_signals_stay_what_they_are() {
     ] {
         assert_eq!(encode_signal(&signal).unwrap().escape_ascii().to_string(), bytes);
     }
+}
+
+#[test]
+fn a_kept_trace_goes_along_and_is_nothing_to_nodes_without_it() {
+    #[derive(Deserialize)]
+    struct Earlier {
+        node: NodeLife,
+    }
+    let trace = TraceParent { trace: [7; 16], span: [9; 8] };
+    let traced = Origin { trace: Some(trace), ..origin() };
+    let bytes = rmp_serde::to_vec_named(&traced).unwrap();
+    let plain = rmp_serde::to_vec_named(&origin()).unwrap();
+    let (count, rest) = plain.split_first().unwrap();
+    let tail = [&b"\xa5trace\xc4\x18"[..], &[7; 16], &[9; 8]].concat();
+    assert_eq!(bytes, [&[count + 1], rest, &tail].concat());
+    assert_eq!(rmp_serde::from_slice::<Origin>(&bytes).unwrap(), traced);
+    assert_eq!(rmp_serde::from_slice::<Earlier>(&bytes).unwrap().node, traced.node);
+    assert_eq!(rmp_serde::from_slice::<Origin>(&plain).unwrap(), origin());
 }
 
 #[test]
