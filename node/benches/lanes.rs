@@ -1,7 +1,8 @@
 //! What a delivery and an idle connection cost on each lane, beside the least that is possible.
 //!
-//! `cargo bench --bench lanes`: each row is a process of its own that serves clients in another
-//! one, all in one run, because only ratios between rows mean anything on another machine.
+//! `cargo bench --bench lanes`: each row is a process of its own (the last ones: whole nodes and their
+//! Redis) that serves clients in another one, all in one run, because only ratios between rows mean
+//! anything on another machine.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,8 +15,14 @@
 mod clients;
 #[path = "lanes/serve.rs"]
 mod serve;
+#[path = "lanes/talk.rs"]
+mod talk;
+#[path = "lanes/whole.rs"]
+mod whole;
 
 use std::process::Command;
+
+use crate::talk::Talk;
 
 /// What is measured: a name, and how its clients open their connections.
 const ROWS: [&str; 3] = ["limit", "lean", "engine"];
@@ -38,10 +45,14 @@ fn main() {
                 let status = Command::new(program).args(["serve", row]).status().unwrap();
                 assert!(status.success(), "{row} failed");
             }
+            whole::row();
         }
         ["serve", row] => serve::row(row),
         ["listen", row, address, deliveries] => {
             clients::listen(row, address, deliveries.parse().unwrap());
+        }
+        ["talk", nodes, room, a_second, messages, ref addresses @ ..] => {
+            Talk::of_arguments([nodes, room, a_second, messages]).play(addresses);
         }
         _ => panic!("unknown arguments {arguments:?}"),
     }

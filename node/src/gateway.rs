@@ -6,6 +6,7 @@
 pub mod accept;
 mod address;
 mod admission;
+mod binary;
 pub mod config;
 mod credentials;
 mod door;
@@ -21,6 +22,7 @@ pub mod origin;
 mod packet;
 mod socketio;
 mod transport;
+pub mod untrusted;
 mod uploads;
 mod websocket;
 

@@ -3,15 +3,36 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::CLIENTS;
 
-/// Stands once in each message, and nowhere else.
-pub(crate) const MARK: u8 = b'~';
+/// Where the lean lane is.
+pub(crate) const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+
+/// These two characters stand side by side once in each message, and nowhere else.
+pub(crate) const MARK: [u8; 2] = *b"~x";
+
+/// Counts messages in what one connection reads, however it is cut.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// The last byte so far.
+    last: u8,
+}
+
+impl Marks {
+    pub(crate) fn count(&mut self, bytes: &[u8]) -> usize {
+        let mut found = 0;
+        for byte in bytes {
+            found += usize::from([self.last, *byte] == MARK);
+            self.last = *byte;
+        }
+        found
+    }
+}
 
 /// Opens all connections, and returns when so many messages were heard.
 pub(crate) fn listen(row: &str, address: &str, deliveries: usize) {
@@ -24,9 +45,9 @@ pub(crate) fn listen(row: &str, address: &str, deliveries: usize) {
             let mut stream = connect(row, address).await;
             let (heard, done) = (Arc::clone(&heard), Arc::clone(&done));
             tasks.spawn(async move {
-                let mut bytes = [0; 4096];
+                let (mut bytes, mut marks) = ([0; 4096], Marks::default());
                 while let Ok(read @ 1..) = stream.read(&mut bytes).await {
-                    let marks = bytes[..read].iter().filter(|it| **it == MARK).count();
+                    let marks = marks.count(&bytes[..read]);
                     if heard.fetch_add(marks, Ordering::Relaxed) + marks == deliveries {
                         done.notify_one();
                     }
@@ -39,7 +60,6 @@ pub(crate) fn listen(row: &str, address: &str, deliveries: usize) {
 
 async fn connect(row: &str, address: &str) -> TcpStream {
     const CONNECT: &str = r#"40/conversation,{"token":"good"}"#;
-    const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
     match row {
         "limit" => TcpStream::connect(address).await.unwrap(),
         "lean" => {
@@ -64,7 +84,7 @@ async fn connect(row: &str, address: &str) -> TcpStream {
     }
 }
 
-async fn upgrade(address: &str, target: &str) -> TcpStream {
+pub(crate) async fn upgrade(address: &str, target: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let headers = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -79,7 +99,7 @@ async fn request(stream: &mut TcpStream, target: &str, headers: &str) {
 }
 
 /// Reads up to the end of `wanted`.
-async fn until(stream: &mut TcpStream, wanted: &[u8]) {
+pub(crate) async fn until(stream: &mut TcpStream, wanted: &[u8]) {
     let mut read = Vec::new();
     while !read.ends_with(wanted) {
         read.push(stream.read_u8().await.unwrap());
@@ -87,8 +107,16 @@ async fn until(stream: &mut TcpStream, wanted: &[u8]) {
 }
 
 /// One text frame, masked with zeros.
-async fn send(stream: &mut TcpStream, text: &str) {
-    let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
+pub(crate) async fn send(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+    let mut frame = vec![0x81];
+    match u8::try_from(text.len()) {
+        Ok(len @ ..126) => frame.push(0x80 | len),
+        _ => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
     frame.extend(text.as_bytes());
     stream.write_all(&frame).await.unwrap();
 }

@@ -126,13 +126,14 @@ fn listen(row: &str, address: &str) -> Child {
 
 /// Microseconds of this process's processors for one phase.
 async fn play(phase: &Phase, audience: &Audience) -> f64 {
-    let before = processor_micros();
+    let used = || processor_micros(std::process::id());
+    let before = used();
     let rooms = CLIENTS / phase.room;
     for message in 0..phase.messages {
         let members = (message % rooms) * phase.room..(message % rooms + 1) * phase.room;
         match audience {
             Audience::Sockets(sockets) => {
-                let frame = [&[0x81, 120][..], &[MARK], &[b'x'; 119]].concat();
+                let frame = [&[0x81, 120][..], &MARK, &[b'x'; 118]].concat();
                 for socket in &sockets[members] {
                     (&mut &*socket).write_all(&frame).unwrap();
                 }
@@ -149,13 +150,13 @@ async fn play(phase: &Phase, audience: &Audience) -> f64 {
         }
     }
     sleep(Duration::from_millis(500)).await;
-    processor_micros() - before
+    used() - before
 }
 
-/// 120 bytes as a packet: `42/conversation,["message:new","~xx…"]`.
+/// 120 bytes as a packet, with the mark in it: `42/conversation,["message:new","~xx…"]`.
 fn frame() -> Frame {
     let around = r#"42/conversation,["message:new",""]"#.len() + 1;
-    let payload = format!("\"{}{}\"", char::from(MARK), "x".repeat(120 - around));
+    let payload = format!("\"~{}\"", "x".repeat(120 - around));
     Frame::new("message:new".into(), RawValue::from_string(payload).unwrap())
 }
 
@@ -165,9 +166,9 @@ fn resident_kib() -> f64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// User and system time of all threads; the kernel counts hundredths of a second.
-fn processor_micros() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+/// User and system time of all threads of a process; the kernel counts hundredths of a second.
+pub(crate) fn processor_micros(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: f64 = fields[11..13].iter().map(|it| it.parse::<f64>().unwrap()).sum();
     ticks * 10_000.0

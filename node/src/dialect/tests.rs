@@ -3,6 +3,7 @@
 mod case;
 mod desk;
 mod documentation;
+mod every;
 mod faults;
 mod files;
 mod flow;

@@ -102,23 +102,13 @@ impl Event {
             | Self::AccessChanged { .. }
             | Self::Erased => return None,
         };
-        match self {
-            Self::MessagePosted(message) if target == MessageId::new(room, position) => {
-                Some(text.map_or(Self::Erased, |text| {
-                    Self::MessagePosted(Message { text: text.clone(), ..message.clone() })
-                }))
-            }
-            Self::MessageEdited { message, .. } if *message == target => Some(Self::Erased),
-            Self::MessagePosted(_)
-            | Self::RoomUpdated { .. }
-            | Self::RoomClosed { .. }
-            | Self::RoomReopened
-            | Self::RoomDeleted
-            | Self::AccessChanged { .. }
-            | Self::MessageEdited { .. }
-            | Self::MessageDeleted { .. }
-            | Self::Erased => None,
+        if let Self::MessageEdited { message, .. } = self {
+            return (*message == target).then_some(Self::Erased);
         }
+        let message = self.message().filter(|_| target == MessageId::new(room, position))?;
+        Some(text.map_or(Self::Erased, |text| {
+            Self::MessagePosted(Message { text: text.clone(), ..message.clone() })
+        }))
     }
 
     /// Whether the event is a message and so counts for `nth`, totals and unread counts.

@@ -14,7 +14,7 @@ use crate::session::peer::Returning;
 
 /// What a handshake request shows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shown {
+pub(super) struct Presented {
     /// Its tokens; those of a CONNECT packet are added later.
     pub(super) credentials: Credentials,
     /// The dialect that it asks for (`?dialect=`).

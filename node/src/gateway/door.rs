@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::gateway::address;
 use crate::gateway::admission::{Admission, Denied};
 use crate::gateway::config::Config;
-use crate::gateway::credentials::{self, Shown};
+use crate::gateway::credentials::{self, Presented};
 use crate::gateway::link::{Link, Links};
 use crate::gateway::meter;
 use crate::gateway::metrics::Handshake;
@@ -165,7 +165,7 @@ impl Door {
             return denial;
         }
         let credentials = credentials::of_request(headers, &self.cookies);
-        let shown = Shown { credentials, dialect: asked.dialect.map(str::to_owned) };
+        let shown = Presented { credentials, dialect: asked.dialect.map(str::to_owned) };
         let response = if !asked.is_version_4 {
             StatusCode::BAD_REQUEST.into_response()
         } else if asked.is_websocket {
@@ -191,13 +191,13 @@ impl Door {
             return denial;
         }
         let credentials = credentials::of_request(headers, &self.cookies);
-        let shown = Shown { credentials, dialect: None };
+        let shown = Presented { credentials, dialect: None };
         counted(self.open_websocket((caller, shown), speech, request))
     }
 
     fn open_websocket(
         &self,
-        (caller, shown): (Arc<Caller>, Shown),
+        (caller, shown): (Arc<Caller>, Presented),
         speech: Speech,
         request: Request,
     ) -> Response {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::auth::{Credentials, Identity};
 use crate::domain::id::ConnId;
 use crate::domain::refusal::Refusal;
-use crate::gateway::credentials::{self, Greeting, Shown};
+use crate::gateway::credentials::{self, Greeting, Presented};
 use crate::gateway::drain::Leaving;
 use crate::gateway::uploads::Uploads;
 use crate::gateway::{Authenticate, Behind, Open};
@@ -76,7 +76,7 @@ impl Inside {
     pub(super) fn recognise(
         &self,
         caller: &Arc<Caller>,
-        shown: &Shown,
+        shown: &Presented,
     ) -> Result<Greeted, Refusal> {
         let identity = self.judge(caller, &shown.credentials)?;
         Ok(Greeted { identity, dialect: None, payload: None, returning: None })
@@ -89,7 +89,7 @@ impl Inside {
     pub(super) fn identify(
         &self,
         caller: &Arc<Caller>,
-        shown: &Shown,
+        shown: &Presented,
         payload: Option<&str>,
     ) -> Result<Greeted, Refusal> {
         let Ok(greeting) = credentials::of_connect(payload) else {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{SetOnce, watch};
 
-use crate::gateway::credentials::Shown;
+use crate::gateway::credentials::Presented;
 use crate::gateway::flow::Flow;
 use crate::gateway::transport::Transport;
 use crate::gateway::uploads::{Receiving, Uploads};
@@ -22,7 +22,7 @@ pub(super) struct Link {
     /// Who it says it is.
     pub(super) caller: Arc<Caller>,
     /// What the handshake request showed.
-    pub(super) shown: Shown,
+    pub(super) shown: Presented,
     /// What is on its way to the client.
     pub(super) flow: Arc<Flow>,
     /// What is on its way from the client.
@@ -127,7 +127,7 @@ impl Links {
     pub(super) fn open(
         self: &Arc<Self>,
         caller: Arc<Caller>,
-        shown: Shown,
+        shown: Presented,
         uploads: &Arc<Uploads>,
     ) -> Arc<Link> {
         Arc::new(Link {
@@ -174,7 +174,7 @@ mod tests {
         let address = "192.0.2.1".parse().unwrap();
         let caller = Arc::new(Caller { address, agent: None, origin: None });
         let uploads = Uploads::new(Limits::default(), Heartbeat::default(), Arc::new(|_, _| false));
-        let link = links.open(caller, Shown::default(), &uploads);
+        let link = links.open(caller, Presented::default(), &uploads);
         links.name(&link, "abc".to_owned());
         assert_eq!(links.open_count(), 1);
         assert!(links.find("abc").is_some());

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::dialect::Frame;
 use crate::domain::recovery::Pid;
 use crate::domain::refusal::Refusal;
+use crate::gateway::binary::PARTS_MAX;
 use crate::gateway::config::Heartbeat;
 use crate::hub::outbox::AckId;
 
@@ -12,7 +13,7 @@ use crate::hub::outbox::AckId;
 const ROOT: &str = "/";
 
 /// Bytes in which an event's namespace, number and name stand.
-const HEAD_BYTES: usize = 1024;
+pub(super) const HEAD_BYTES: usize = 1024;
 
 /// The server's ping.
 pub(super) const PING: &str = "2";
@@ -44,6 +45,17 @@ pub(super) enum Packet<'a> {
         ack: Option<AckId>,
         /// The JSON array of the event's name and arguments; only its brackets are checked.
         packet: &'a str,
+    },
+    /// An event whose bytes come next, in messages of their own.
+    Partial {
+        /// Where.
+        namespace: &'a str,
+        /// Where the answer goes, if it wants one.
+        ack: Option<AckId>,
+        /// The JSON array of the event's name and arguments, with places for the bytes.
+        packet: &'a str,
+        /// How many messages of bytes come.
+        parts: usize,
     },
     /// An answer. This node asks for none, so it is one to nothing.
     Answer,
@@ -81,7 +93,7 @@ impl<'a> Packet<'a> {
     /// Reads a packet.
     ///
     /// # Errors
-    /// It is none, or not a client's to send, or it announces binary attachments.
+    /// It is none, or not a client's to send, or it announces too many parts of bytes.
     pub(super) fn parse(text: &'a str) -> Result<Self, Malformed> {
         match text.split_at_checked(1) {
             Some(("1", "")) => Ok(Self::Close),
@@ -93,6 +105,9 @@ impl<'a> Packet<'a> {
 
     fn parse_message(text: &'a str) -> Result<Self, Malformed> {
         let (kind, rest) = text.split_at_checked(1).ok_or(Malformed)?;
+        if kind == "5" {
+            return Self::parse_partial(rest);
+        }
         let (namespace, rest) = split_namespace(rest);
         match kind {
             "0" => Ok(Self::Connect { namespace, payload: Some(rest).filter(|it| !it.is_empty()) }),
@@ -108,6 +123,19 @@ impl<'a> Packet<'a> {
                 (Some(_), arguments) if is_array(arguments) => Ok(Self::Answer),
                 _ => Err(Malformed),
             },
+            _ => Err(Malformed),
+        }
+    }
+
+    fn parse_partial(text: &'a str) -> Result<Self, Malformed> {
+        let (parts, rest) = text.split_once('-').ok_or(Malformed)?;
+        let is_number = parts.bytes().all(|it| it.is_ascii_digit());
+        let parts = parts.parse().ok().filter(|it| is_number && (1..=PARTS_MAX).contains(it));
+        let (namespace, rest) = split_namespace(rest);
+        match (parts, split_ack(rest)?) {
+            (Some(parts), (ack, packet)) if is_array(packet) => {
+                Ok(Self::Partial { namespace, ack, packet, parts })
+            }
             _ => Err(Malformed),
         }
     }
@@ -237,6 +265,9 @@ mod tests {
         check(r#"42/chat,["a",{"b":[1]}]"#, event(namespace, None));
         check(r#"42/chat,17["a",{"b":[1]}]"#, event(namespace, Some(17)));
         check("43/chat,1[]", Ok(Packet::Answer));
+        let partial = |ack, parts| Ok(Packet::Partial { namespace, ack, packet, parts });
+        check(r#"451-/chat,["a",{"b":[1]}]"#, partial(None, 1));
+        check(r#"4510-/chat,17["a",{"b":[1]}]"#, partial(Some(AckId(17)), 10));
     }
 
     #[test]
@@ -255,8 +286,12 @@ mod tests {
             "4999",
             "44{}",
             "45-[]",
+            "450-[]",
+            "45+1-[]",
+            "4511-[\"a\"]",
+            "451-",
+            "451[\"a\"]",
             "é",
-            "451-[\"a\",{\"_placeholder\":true,\"num\":0}]",
             "41x",
             "42",
             "42{}",

@@ -11,7 +11,9 @@ mod farewell;
 mod frame;
 mod heart;
 mod output;
+mod partial;
 mod space;
+pub(super) mod untrusted;
 mod writing;
 
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::dialect::Venue;
 use crate::gateway::config::Heartbeat;
-use crate::gateway::credentials::Shown;
+use crate::gateway::credentials::Presented;
 use crate::gateway::inside::Inside;
 use crate::gateway::link::Place;
 use crate::gateway::transport::Wire;
@@ -84,7 +86,7 @@ pub(super) struct Visitor {
     /// Who it says it is.
     pub(super) caller: Arc<Caller>,
     /// What its request showed.
-    pub(super) shown: Shown,
+    pub(super) shown: Presented,
     /// What it speaks.
     pub(super) speech: Speech,
     /// Its place among open sessions.

@@ -2,47 +2,18 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Cluster } from "../js/cluster.js";
-import { SECRET, Window, launch } from "./window.js";
+import { joined, opened } from "./stage.js";
 
 const DIALECTS = ["conversation", "case", "desk", "ticket", "flow"];
 const PNG = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
 
-let cluster;
-let browser;
-let windows = [];
-
-before(async () => {
-  browser = await launch();
-  cluster = await Cluster.start(2, { PARLANCE_AUTH__JWT_SECRET: SECRET });
-});
-after(async () => {
-  await browser?.close();
-  await cluster?.stop();
-});
-afterEach(async () => {
-  const closing = windows;
-  windows = [];
-  for (const window of closing) {
-    assert.deepEqual(window.strangers, [], "the page asks its own node only");
-    assert.deepEqual(window.faults, [], "no errors, no violations of the policy");
-    await window.close();
-  }
-});
-
-async function joined(node, user, room, dialect) {
-  const window = await Window.joined(browser, cluster.url(node), user, room, { dialect });
-  windows.push(window);
-  return window;
-}
-
 for (const dialect of DIALECTS) {
   test(`two windows on two nodes speak ${dialect}`, async () => {
     const room = `talk-${dialect}`;
-    const alice = await joined(0, "alice", room, dialect);
-    const bob = await joined(1, "bob", room, dialect);
+    const alice = await joined(0, "alice", room, { dialect });
+    const bob = await joined(1, "bob", room, { dialect });
     await alice.sees(["alice (you) online", "bob online"]);
     await bob.sees(["alice online", "bob (you) online"]);
 
@@ -80,7 +51,7 @@ for (const dialect of DIALECTS) {
 
 test("windows of all protocols meet in one room", async () => {
   const all = await Promise.all(
-    DIALECTS.map((dialect, index) => joined(index % 2, `user-${dialect}`, "everybody", dialect)),
+    DIALECTS.map((dialect, index) => joined(index % 2, `user-${dialect}`, "everybody", { dialect })),
   );
   const said = [];
   for (const [index, dialect] of DIALECTS.entries()) {
@@ -91,8 +62,8 @@ test("windows of all protocols meet in one room", async () => {
 });
 
 test("files are sent, shown as links, and loaded from the other node", async () => {
-  const alice = await joined(0, "alice", "files", "ticket");
-  const bob = await joined(1, "bob", "files", "ticket");
+  const alice = await joined(0, "alice", "files", { dialect: "ticket" });
+  const bob = await joined(1, "bob", "files", { dialect: "ticket" });
   const attach = (...files) => alice.page.locator("#files").setInputFiles(files);
   await attach(
     { name: "<b>.png", mimeType: "image/png", buffer: PNG },
@@ -112,7 +83,7 @@ test("files are sent, shown as links, and loaded from the other node", async () 
   assert.equal(new URL(download.url()).pathname.startsWith("/files/"), true);
   assert.deepEqual(readFileSync(await download.path()), PNG);
 
-  const later = await joined(0, "carol", "files", "ticket");
+  const later = await joined(0, "carol", "files", { dialect: "ticket" });
   await later.page.getByRole("link", { name: "notes.txt" }).waitFor();
 
   await attach({ name: "a.png", mimeType: "image/png", buffer: Buffer.from("<!doctype html>") });
@@ -127,18 +98,17 @@ test("files are sent, shown as links, and loaded from the other node", async () 
 });
 
 test("only protocols that have them offer files and a status", async () => {
-  const ticket = await joined(0, "alice", "offers", "ticket");
+  const ticket = await joined(0, "alice", "offers", { dialect: "ticket" });
   assert.equal(await ticket.page.getByText("Attach").isVisible(), true);
   assert.equal(await ticket.page.getByLabel("My status").isVisible(), false);
-  const conversation = await joined(0, "alice", "offers", "conversation");
+  const conversation = await joined(0, "alice", "offers", { dialect: "conversation" });
   assert.equal(await conversation.page.getByText("Attach").isVisible(), false);
   assert.equal(await conversation.page.getByLabel("My status").isVisible(), true);
 });
 
 for (const dialect of DIALECTS) {
   test(`a bad token is refused in ${dialect}`, async () => {
-    const window = await Window.open(browser, cluster.url(0));
-    windows.push(window);
+    const window = await opened();
     await window.page.getByLabel("Dialect").selectOption(dialect);
     await window.signIn("garbage");
     await window.page.getByRole("alert").getByText("The server refused").waitFor();

@@ -2,44 +2,11 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Cluster, until } from "../js/cluster.js";
-import { SECRET, Window, launch, token } from "./window.js";
-
-let cluster;
-let browser;
-let windows = [];
-
-before(async () => {
-  browser = await launch();
-  cluster = await Cluster.start(2, { PARLANCE_AUTH__JWT_SECRET: SECRET });
-});
-after(async () => {
-  await browser?.close();
-  await cluster?.stop();
-});
-afterEach(async () => {
-  const closing = windows;
-  windows = [];
-  for (const window of closing) {
-    assert.deepEqual(window.strangers, [], "the page asks its own node only");
-    assert.deepEqual(window.faults, [], "no errors, no violations of the policy");
-    await window.close();
-  }
-});
-
-async function joined(node, user, room, options) {
-  const window = await Window.joined(browser, cluster.url(node), user, room, options);
-  windows.push(window);
-  return window;
-}
-
-async function opened(options) {
-  const window = await Window.open(browser, cluster.url(0), options);
-  windows.push(window);
-  return window;
-}
+import { until } from "../js/cluster.js";
+import { joined, opened, stage } from "./stage.js";
+import { token } from "./window.js";
 
 test("two windows on two nodes converse", async () => {
   const alice = await joined(0, "alice", "talk");
@@ -162,14 +129,14 @@ test("a window whose node dies comes back by itself", async () => {
   const bob = await joined(1, "bob", "death");
   await bob.write("before");
   await alice.shows(["before"]);
-  const node = cluster.nodes[0].process;
+  const node = stage.cluster.nodes[0].process;
   node.child.kill("SIGKILL");
   await node.exited;
   await alice.state("Connection lost, reconnecting…");
   await bob.write("meanwhile");
   await bob.marked("meanwhile", "sent");
-  cluster.launch(0);
-  await cluster.ready(0);
+  stage.cluster.launch(0);
+  await stage.cluster.ready(0);
   await alice.state("Connected as alice");
   await alice.write("again");
   await alice.shows(["before", "meanwhile", "again"]);
@@ -220,7 +187,7 @@ test("what a page must not do is forbidden by its policy", async () => {
   const headers = window.response.headers();
   assert.equal(headers["x-content-type-options"], "nosniff");
   assert.match(headers["content-security-policy"], /frame-ancestors 'none'/);
-  windows = [];
+  stage.windows.splice(0);
   await window.close();
 });
 

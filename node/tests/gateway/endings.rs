@@ -131,6 +131,8 @@ async fn packets_that_break_the_protocol_end_the_connection() {
             let mut client = RawClient::connect(lane, &server.address).await;
             client.next().await.unwrap();
             client.send(packet).await;
+            // The bytes that the first one announces.
+            client.try_send_message(Message::binary(vec![1])).await;
             while let Some(packet) = client.next().await {
                 assert_eq!(packet, "1", "the engine's close packet");
             }

@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod binary;
 mod deflate;
 mod endings;
 mod envelopes;

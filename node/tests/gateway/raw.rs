@@ -76,6 +76,11 @@ impl RawClient {
         self.socket.send(message).await.unwrap();
     }
 
+    /// Sends something to a server that may close while it comes.
+    pub(crate) async fn try_send_message(&mut self, message: Message) {
+        let _sent = self.socket.send(message).await.is_ok();
+    }
+
     /// Sends packets in one write.
     pub(crate) async fn send_burst(&mut self, packets: impl IntoIterator<Item = String>) {
         for packet in packets {
@@ -143,6 +148,19 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame.extend([0; 4]);
     frame.extend(payload);
     frame
+}
+
+/// What breaks the frames' protocol, whatever the messages are, and the code that it is closed with.
+pub(crate) fn broken_frames() -> [(Vec<u8>, u16); 7] {
+    [
+        (b"\x81\x02hello".to_vec(), 1002), // no mask
+        (frame(0x80, b"no beginning"), 1002),
+        (frame(0xc1, b"3"), 1002),
+        (frame(0x83, b"3"), 1002),
+        (frame(0x09, b"3"), 1002),
+        (frame(0x82, b"binary"), 1003),
+        (frame(0x81, b"42[\"\xff\"]"), 1007),
+    ]
 }
 
 /// Sends bytes and reads until the server closes or says no more for a second.

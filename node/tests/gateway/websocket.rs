@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::raw::{Lane, RawClient, frame, get, status};
+use crate::raw::{Lane, RawClient, broken_frames, frame, get, status};
 use crate::server::{Server, echo};
 
 async fn connect(server: &Server) -> RawClient {
@@ -84,17 +84,8 @@ async fn fragments_and_control_frames_between_them_are_put_together() {
 #[tokio::test]
 async fn frames_that_break_the_protocol_are_closed_with_their_code() {
     let server = Server::echo().await;
-    let cases: [(Vec<u8>, u16); 8] = [
-        (b"\x81\x02hello".to_vec(), 1002), // no mask
-        (frame(0x80, b"no beginning"), 1002),
-        (frame(0xc1, b"3"), 1002),
-        (frame(0x83, b"3"), 1002),
-        (frame(0x09, b"3"), 1002),
-        (frame(0x82, b"binary"), 1003),
-        (frame(0x81, b"42[\"\xff\"]"), 1007),
-        (frame(0x88, b"\x03\xed"), 1002),
-    ];
-    for (bytes, code) in cases {
+    let closing = (frame(0x88, b"\x03\xed"), 1002);
+    for (bytes, code) in broken_frames().into_iter().chain([closing]) {
         let mut client = connect(&server).await;
         client.send_bytes(&bytes).await;
         assert_eq!(client.close_code().await, Some(code), "{bytes:?}");

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::harness::client::{contents, numbered};
 use crate::harness::cluster::Plan;
+use crate::harness::envelope::EnvelopeClient;
 use crate::harness::proxy::Fate;
 use crate::harness::resp::Publication;
 use crate::harness::{SOON, allowed};
@@ -160,4 +161,32 @@ async fn a_node_whose_connections_to_redis_are_cut_misses_nothing() {
     // The node can also write again.
     bob.say("room", "answer").await;
     assert_eq!(alice.expect("message:new").await["content"], "answer");
+}
+
+#[tokio::test]
+async fn whoever_misses_more_than_the_log_keeps_is_told_so_in_its_own_words() {
+    let plan = Plan::nodes(2).proxied().unlimited();
+    let cluster = plan.with("PARLANCE_HISTORY__MESSAGES_PER_ROOM", "100").start().await;
+    let mut alice = cluster.join(0, "alice", "room").await;
+    let mut bob = cluster.join(1, "bob", "room").await;
+    let mut eve = EnvelopeClient::enter(cluster.public(1), "eve").await;
+    eve.join("room").await;
+    cluster.proxy(1).spoil(|it| match it.holds("lost on its way") {
+        true => Fate::Drop,
+        false => Fate::Pass,
+    });
+    let lost = vec!["lost on its way".to_owned(); 200];
+    for _ in 0..6 {
+        alice.say_all("room", &lost).await;
+    }
+    alice.say("room", "last").await;
+    let reset = bob.expect("history:reset").await;
+    assert_eq!((&reset["room"], reset["position"]["seq"].is_u64()), (&json!("room"), true));
+    assert_eq!(eve.hear("HISTORY_RESET").await["roomId"], "room");
+    // From there on everything is heard again.
+    alice.say("room", "new").await;
+    bob.wait("the new message comes", SOON, |it| {
+        it.named("message:new").any(|it| it["content"] == "new")
+    })
+    .await;
 }

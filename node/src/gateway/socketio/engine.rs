@@ -53,7 +53,7 @@ impl Engine {
             .max_payload(packet_bytes as u64)
             .ws_max_message_size(packet_bytes)
             .ws_max_frame_size(packet_bytes)
-            // No dialect takes binary attachments: a packet that announces some breaks the protocol.
+            // Bytes beside events are taken on the lean lane only.
             .with_parser(ParserConfig::common().max_incoming_binaries(0))
             .build_with_inner_svc(Router::new());
         Arc::new_cyclic(|engine| {

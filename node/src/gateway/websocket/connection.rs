@@ -23,10 +23,10 @@ use crate::gateway::link::CONNECTS_MAX;
 use crate::gateway::metrics::Handshake;
 use crate::gateway::packet::{self, Malformed, Packet};
 use crate::gateway::transport::{Killed, Socket};
-use crate::gateway::uploads;
 use crate::gateway::websocket::frame::{CloseCode, Decoder, Heard};
 use crate::gateway::websocket::heart::{Due, Heart};
 use crate::gateway::websocket::output::Output;
+use crate::gateway::websocket::partial::Partial;
 use crate::gateway::websocket::space::{Space, new_id};
 use crate::gateway::websocket::{Lane, Speech, Visitor};
 use crate::session::peer::Held;
@@ -108,10 +108,12 @@ pub(super) struct Connection {
     pub(super) output: Output,
     pub(super) lane: Arc<Lane>,
     pub(super) visitor: Visitor,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     /// Room for the packet that is under way, if it is a large one.
-    held: Held,
-    is_known: bool,
+    pub(super) held: Held,
+    /// An event whose bytes have not all come.
+    pub(super) partial: Option<Box<Partial>>,
+    pub(super) is_known: bool,
     /// Namespaces asked for, granted or not.
     connects: usize,
     pub(super) heart: Heart,
@@ -143,6 +145,7 @@ impl Connection {
             visitor,
             decoder: Decoder::new(lane.inside.uploads.packet_bytes_max(false), may_deflate),
             held: None,
+            partial: None,
             is_known: false,
             connects: 0,
             heart: Heart::new(lane.heartbeat),
@@ -260,6 +263,7 @@ impl Connection {
                     Speech::Packets => {} // to none of ours
                     Speech::Envelopes(_) => self.heart.pong(),
                 },
+                Some(Heard::Bytes(bytes)) => self.take_part(bytes)?,
                 Some(Heard::Part) => self.make_room()?,
                 Some(Heard::Dropped(start)) => self.turn_away(&start)?,
                 Some(Heard::Close(code)) => return Err(End::Closed(code)),
@@ -268,41 +272,12 @@ impl Connection {
         }
     }
 
-    /// A packet that is under way grows beyond others. If nothing large may come there, the
-    /// connection ends; if only this node is full, the rest of it is not kept.
-    fn make_room(&mut self) -> Result<(), End> {
-        let uploads = &self.lane.inside.uploads;
-        let pending = self.decoder.pending();
-        if !uploads.is_large(pending.len()) {
-            return Ok(());
-        }
-        if matches!(self.visitor.speech, Speech::Envelopes(_)) {
-            return Err(End::Broken(CloseCode::TooBig)); // no files come in envelopes
-        }
-        let head = packet::Head::parse(pending).ok_or(CloseCode::TooBig)?;
-        if !uploads.takes_files(head.namespace, head.packet) {
-            return Err(End::Broken(CloseCode::TooBig));
-        }
-        if !uploads.hold(&mut self.held, pending.len()) {
-            self.decoder.drop_message();
-            self.held = None;
-        }
-        Ok(())
-    }
-
-    /// Tells the client that a packet was not kept.
-    fn turn_away(&self, start: &[u8]) -> Result<(), End> {
-        let head = packet::Head::parse(start).ok_or(CloseCode::TooBig)?;
-        let space = self.spaces.iter().find(|it| it.is_namespace(head.namespace));
-        if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
-            intake.refuse(uploads::busy(), head.ack)?;
-        }
-        Ok(())
-    }
-
     fn obey(&mut self, text: &str) -> Result<(), End> {
-        let held = self.held.take();
-        match Packet::parse(text)? {
+        let packet = Packet::parse(text)?;
+        if self.partial.is_some() && packet != Packet::Pong && packet != Packet::Close {
+            return Err(End::Broken(CloseCode::Protocol)); // bytes have to come first
+        }
+        match packet {
             Packet::Pong => {
                 self.heart.pong();
                 self.spaces.iter().for_each(Space::ponged);
@@ -325,8 +300,12 @@ impl Connection {
                 // A client that was refused may have sent events already; they go nowhere.
                 let space = self.spaces.iter().find(|it| it.is_namespace(namespace));
                 if let Some(intake) = space.and_then(|it| it.intake.as_ref()) {
-                    intake.take(packet, ack, held)?;
+                    intake.take(packet, ack, self.held.take())?;
                 }
+            }
+            Packet::Partial { namespace, ack, packet, parts } => {
+                self.partial = Some(Partial::new((namespace, ack, packet), parts));
+                self.decoder.expect_bytes(true);
             }
             Packet::Answer => {}
         }

@@ -41,7 +41,7 @@ pub(super) enum CloseCode {
     Away,
     /// The frames, or the packets in them, break the protocol.
     Protocol,
-    /// Binary messages are not spoken here.
+    /// A message of bytes, where none is expected.
     Unsupported,
     /// A text is no UTF-8.
     NotUtf8,
@@ -76,10 +76,12 @@ impl CloseCode {
 }
 
 /// Something that a client sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     /// A text message.
     Text(String),
+    /// A message of bytes, which was expected.
+    Bytes(Vec<u8>),
     /// Nothing whole: a message has grown, and more of it is to be read.
     Part,
     /// The start of a message whose rest was not kept.
@@ -110,13 +112,23 @@ pub(super) struct Decoder {
     frame: Option<Open>,
     /// The message so far, while one is under way.
     message: Option<Vec<u8>>,
-    /// The rest of the message is not kept.
-    is_dropped: bool,
+    kind: Kind,
     control: Vec<u8>,
     message_max: usize,
     /// The message under way is deflated.
     inflater: Option<Inflater>,
     may_deflate: bool,
+    /// Messages of bytes are taken.
+    takes_bytes: bool,
+}
+
+/// What becomes of the message that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Bytes,
+    /// The rest of it is not kept.
+    Dropped,
 }
 
 impl Decoder {
@@ -129,11 +141,12 @@ impl Decoder {
             header_len: 0,
             frame: None,
             message: None,
-            is_dropped: false,
+            kind: Kind::Text,
             control: Vec::new(),
             message_max,
             inflater: None,
             may_deflate,
+            takes_bytes: false,
         }
     }
 
@@ -142,10 +155,15 @@ impl Decoder {
         self.message_max = message_max;
     }
 
+    /// Whether messages of bytes are taken from now on.
+    pub(super) fn expect_bytes(&mut self, takes_bytes: bool) {
+        self.takes_bytes = takes_bytes;
+    }
+
     /// The message that is under way, as far as it has come.
     #[must_use]
     pub(super) fn pending(&self) -> &[u8] {
-        let is_kept = !self.is_dropped;
+        let is_kept = self.kind != Kind::Dropped;
         self.message.as_deref().filter(|_| is_kept).unwrap_or_default()
     }
 
@@ -155,7 +173,7 @@ impl Decoder {
             message.truncate(DROPPED_START_BYTES);
             message.shrink_to_fit();
             self.inflater = None;
-            self.is_dropped = true;
+            self.kind = Kind::Dropped;
         }
     }
 
@@ -195,7 +213,7 @@ impl Decoder {
         }
         let message = self.message.get_or_insert_default();
         match &mut self.inflater {
-            _ if self.is_dropped => {}
+            _ if self.kind == Kind::Dropped => {}
             Some(inflater) => {
                 let mut deflated = Vec::new();
                 unmask(&mut deflated, masked, frame.mask, frame.seen);
@@ -241,6 +259,9 @@ impl Decoder {
         }
         let frame = Open { opcode, is_final, mask, len, seen: 0 };
         self.judge(&frame)?;
+        if is_data {
+            self.kind = if opcode == TEXT { Kind::Text } else { Kind::Bytes };
+        }
         if is_deflated {
             self.inflater = Some(Inflater::new());
         }
@@ -254,11 +275,12 @@ impl Decoder {
                 return if fits { Ok(()) } else { Err(CloseCode::Protocol) };
             }
             (TEXT, None) | (CONTINUATION, Some(_)) => {}
+            (BINARY, None) if self.takes_bytes => {}
             (BINARY, None) => return Err(CloseCode::Unsupported),
             _ => return Err(CloseCode::Protocol),
         }
         // Nothing more is kept of a message that is dropped, so only its frames are bounded.
-        let kept = self.message.as_ref().filter(|_| !self.is_dropped);
+        let kept = self.message.as_ref().filter(|_| self.kind != Kind::Dropped);
         let before = kept.map_or(0, Vec::len);
         let fits = frame.len <= self.message_max.saturating_sub(before);
         if fits { Ok(()) } else { Err(CloseCode::TooBig) }
@@ -273,18 +295,22 @@ impl Decoder {
                 Ok(Some(Heard::Pong))
             }
             _ if !frame.is_final => Ok(None),
-            _ if mem::take(&mut self.is_dropped) => {
-                Ok(Some(Heard::Dropped(self.message.take().unwrap_or_default())))
-            }
-            _ => {
-                let mut message = self.message.take().unwrap_or_default();
-                if let Some(inflater) = self.inflater.take() {
-                    inflater.finish(&mut message, self.message_max)?;
-                }
-                let Ok(text) = String::from_utf8(message) else { return Err(CloseCode::NotUtf8) };
-                Ok(Some(Heard::Text(text)))
-            }
+            _ => self.finish_message().map(Some),
         }
+    }
+
+    fn finish_message(&mut self) -> Result<Heard, CloseCode> {
+        let mut message = self.message.take().unwrap_or_default();
+        if let Some(inflater) = self.inflater.take() {
+            inflater.finish(&mut message, self.message_max)?;
+        }
+        Ok(match self.kind {
+            Kind::Dropped => Heard::Dropped(message),
+            Kind::Bytes => Heard::Bytes(message),
+            Kind::Text => {
+                Heard::Text(String::from_utf8(message).map_err(|_not_utf8| CloseCode::NotUtf8)?)
+            }
+        })
     }
 }
 

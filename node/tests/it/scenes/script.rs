@@ -1,9 +1,12 @@
 //! The language of scenes: one act a line, and under it what everybody hears of it.
 //!
 //! A JSON value may go on over several lines. `"$name"` in it stands for a value: the first time it
-//! is heard it may be anything, from then on it is that. Names that begin with `at` are times.
+//! is heard it may be anything, from then on it is that. Names that begin with `at` are times. In the
+//! path of a request, too, each part that begins with `$` stands for what was heard.
 
 use serde_json::{Deserializer, Value};
+
+use crate::harness::api;
 
 /// A scene as its file tells it.
 #[derive(Debug, Default)]
@@ -17,7 +20,10 @@ pub(crate) struct Script {
     pub(crate) allowed: Vec<(String, String, Value)>,
 }
 
-/// Something that a person does, and what comes of it.
+/// Who stands for the application: it has no token and hears nothing.
+const APPLICATION: &str = "application";
+
+/// Something that a person or the application does, and what comes of it.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) line: usize,
@@ -29,10 +35,26 @@ pub(crate) struct Step {
 
 #[derive(Debug)]
 pub(crate) enum Act {
-    Dial { node: usize, namespace: String, auth: Value },
-    Send { event: String, argument: Option<Value> },
-    Ask { event: String, argument: Option<Value> },
+    Dial {
+        node: usize,
+        namespace: String,
+        auth: Value,
+    },
+    Send {
+        event: String,
+        argument: Option<Value>,
+    },
+    Ask {
+        event: String,
+        argument: Option<Value>,
+    },
     Leave,
+    /// A request to the server API, which must be granted.
+    Request {
+        method: &'static str,
+        path: String,
+        body: Value,
+    },
 }
 
 #[derive(Debug)]
@@ -54,6 +76,12 @@ impl Script {
                 continue;
             }
             let verb = reader.word();
+            if who == APPLICATION {
+                let act = reader.request(verb);
+                script.settings.push(("PARLANCE_API__KEYS", api::KEYS.to_owned()));
+                script.steps.push(Step { line, who: who.to_owned(), act, told: Vec::new() });
+                continue;
+            }
             let told = match verb {
                 "has" => {
                     script.people.push((who.to_owned(), reader.value().unwrap()));
@@ -156,6 +184,14 @@ impl Reader {
             "sends" => Act::Send { event: self.word().to_owned(), argument: self.value() },
             "asks" => Act::Ask { event: self.word().to_owned(), argument: self.value() },
             _ => Act::Leave,
+        }
+    }
+
+    fn request(&mut self, method: &'static str) -> Act {
+        Act::Request {
+            method,
+            path: self.word().to_owned(),
+            body: self.value().unwrap_or_default(),
         }
     }
 }

@@ -43,6 +43,11 @@ impl Values {
         }
     }
 
+    /// A part of a path: itself, or the text that its name stands for.
+    pub(crate) fn part(&self, part: &str) -> String {
+        self.fill(&Value::from(part)).as_str().unwrap().to_owned()
+    }
+
     /// The value with every name replaced by what it stands for.
     pub(crate) fn fill(&self, value: &Value) -> Value {
         match value {

@@ -135,6 +135,22 @@ fn a_bomb_is_judged_before_it_has_grown() {
 }
 
 #[test]
+fn bytes_are_heard_only_while_they_are_expected() {
+    let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let frames: [(u8, &[u8]); 4] = [(0x02, b"\xff"), (0x89, b""), (0x80, b"\x00"), (0xc2, &hello)];
+    let bytes = frames.map(|(first, payload)| masked(first, payload)).concat();
+    let mut decoder = Decoder::new(MESSAGE_MAX, true);
+    decoder.expect_bytes(true);
+    let expected = [
+        Heard::Ping(Vec::new()),
+        Heard::Bytes(b"\xff\x00".to_vec()),
+        Heard::Bytes(b"Hello".to_vec()),
+    ];
+    assert_eq!(heard_by(decoder, &bytes), (expected.to_vec(), None));
+    assert_eq!(heard_by(Decoder::new(MESSAGE_MAX, true), &bytes).1, Some(CloseCode::Unsupported));
+}
+
+#[test]
 fn only_the_first_frame_of_a_message_says_that_it_is_deflated() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     let ended = |frames: Frames<'_>| {
@@ -298,7 +314,7 @@ proptest! {
         let (all, code) = heard(&bytes);
         let texts = all.into_iter().filter_map(|it| match it {
             Heard::Text(text) => Some(text),
-            Heard::Part | Heard::Dropped(_) | Heard::Ping(_) | Heard::Pong | Heard::Close(_) => None,
+            Heard::Bytes(_) | Heard::Part | Heard::Dropped(_) | Heard::Ping(_) | Heard::Pong | Heard::Close(_) => None,
         });
         let (theirs, is_whole) = texts_of_tungstenite(&bytes);
         let texts: Vec<String> = texts.collect();
