@@ -231,4 +231,4 @@ if 0 < #fed then
   local number = newest and tonumber(newest[2][4]) or 0
   redis.pcall('XADD', FEED, 'MAXLEN', '~', int(FED), '*', 'd', pack(fed), 'n', int(number + 1))
 end
-return pack(answers)
+return pack({ GENERATION, answers })

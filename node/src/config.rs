@@ -25,7 +25,7 @@ use crate::dialect::source::Source;
 use crate::gateway::config::{self as gateway, Cors, Drain, Heartbeat};
 use crate::http::api::config as api;
 use crate::secret::Secret;
-use crate::store::config::{self as store, History};
+use crate::store::config::{self as store, Durability, History};
 use crate::telemetry::{audit, logging, traces};
 
 /// The settings of a node. Each field is a setting or a section of the file.
@@ -46,6 +46,8 @@ pub struct Config {
     pub redis: store::Config,
     /// How much of each room is kept.
     pub history: History,
+    /// When a send is acknowledged.
+    pub durability: Durability,
     /// Whose tokens are believed.
     pub auth: auth::config::Config,
     /// What happens to rooms that nobody has made.
@@ -120,6 +122,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             redis: store::Config::default(),
             history: History::default(),
+            durability: Durability::default(),
             auth: auth::config::Config::default(),
             rooms: chat::Config::default(),
             access: access_hook::Config::default(),

@@ -39,7 +39,7 @@ pub(crate) fn serve(mut config: Config) -> Result<(), Failure> {
 /// Runs a node that was given no Redis on one of its own.
 async fn run_with_redis(mut config: Config, signals: &mut Signals) -> Result<(), Failure> {
     let redis = tokio::select! {
-        redis = EmbeddedRedis::start(&config.data_dir) => redis.map_err(failed)?,
+        redis = EmbeddedRedis::start(&config.data_dir, config.durability) => redis.map_err(failed)?,
         () = signals.one() => return Ok(()), // asked to leave before there was anything to leave
     };
     config.redis.url = Some(Secret::new(redis.url()));

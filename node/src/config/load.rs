@@ -15,12 +15,13 @@ use crate::config::{Config, laptop};
 use crate::telemetry::traces;
 
 /// Every setting there is. A test holds this list against the sections and the example file.
-pub const SETTINGS: [&str; 56] = [
+pub const SETTINGS: [&str; 57] = [
     "listen",
     "internal_listen",
     "trusted_proxies",
     "public_url",
     "data_dir",
+    "durability",
     "redis.url",
     "redis.prefix",
     "history.messages_per_room",
@@ -165,6 +166,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
         mistakes.push(mistake_about(&figment, "auth.mode", cause.to_owned()));
     }
     config.redis.history = config.history;
+    config.redis.durability = config.durability;
     config.redis.history.feed_batches = config.api.feed_kept();
     config.redis.revoked_for = config.auth.life_max().unwrap_or(config.redis.revoked_for);
     config.blobs.aws = environment.aws();

@@ -32,14 +32,23 @@ const FRAMES_WAITING_MAX: usize = 16_384;
 /// Commands that may wait in a client while Redis is away; more than all callers together have.
 const COMMANDS_WAITING_MAX: usize = 16_384;
 
+/// Longest pause between attempts to connect: after a failover writes are back within three
+/// seconds of the time after which a primary counts as down.
+const RECONNECT_MS_MAX: u32 = 1_000;
+
+/// What the address of sentinels has to have, as the library reads it.
+const SERVICE: &str = "sentinelServiceName=";
+
 /// Why an address of Redis cannot be used; never holds the address, which has a password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlProblem {
-    #[error("a Redis cluster is not supported yet; give one redis://, rediss:// or unix:// server")]
+    #[error("a Redis cluster is not supported yet; give one server, or sentinels")]
     Cluster,
-    #[error("Sentinel is not supported yet; give one redis://, rediss:// or unix:// server")]
-    Sentinel,
-    #[error("has to begin with redis://, rediss:// or unix://")]
+    #[error(
+        "names no service: append ?sentinelServiceName= and what the sentinels call the primary"
+    )]
+    Service,
+    #[error("has to begin with redis://, redis-sentinel:// or unix://")]
     Scheme,
     #[error("is no address of a Redis server")]
     Address,
@@ -47,20 +56,21 @@ pub(crate) enum UrlProblem {
     Certificates,
 }
 
-/// Reads an address of a single Redis.
+/// Reads the address of a Redis, or of the sentinels that know where it is.
 pub(crate) fn parse_url(url: &Secret<String>) -> Result<FredConfig, UrlProblem> {
     let url = url.expose();
     let (scheme, rest) = url.split_once("://").ok_or(UrlProblem::Scheme)?;
     let parsed = match scheme {
-        "redis" | "rediss" if url.contains("sentinelServiceName=") => {
-            return Err(UrlProblem::Sentinel);
+        "redis-sentinel" | "rediss-sentinel" if !url.contains(SERVICE) => {
+            return Err(UrlProblem::Service);
         }
+        "redis-sentinel" | "rediss-sentinel" => FredConfig::from_url_sentinel(url),
+        "redis" | "rediss" if url.contains(SERVICE) => FredConfig::from_url_sentinel(url),
         "redis" | "rediss" => FredConfig::from_url_centralized(url),
         "unix" | "redis+unix" => {
             FredConfig::from_url_unix(&format!("redis+unix://{rest}")).map(with_plain_path)
         }
         "redis-cluster" | "rediss-cluster" => return Err(UrlProblem::Cluster),
-        "redis-sentinel" | "rediss-sentinel" => return Err(UrlProblem::Sentinel),
         _ => return Err(UrlProblem::Scheme),
     };
     // The library's text would repeat parts of the address.
@@ -98,7 +108,7 @@ pub(crate) fn subscriber(config: &FredConfig) -> Result<Client, Error> {
 
 fn builder(config: &FredConfig) -> Builder {
     let mut builder = Builder::from_config(config.clone());
-    builder.set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2));
+    builder.set_policy(ReconnectPolicy::new_exponential(0, 50, RECONNECT_MS_MAX, 2));
     builder.set_performance_config(PerformanceConfig {
         default_command_timeout: COMMAND_TIMEOUT,
         ..PerformanceConfig::default()

@@ -16,7 +16,8 @@ pub const REVOKED_FOR: Duration = Duration::from_hours(366 * 24);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `redis://`, `rediss://` or `unix://`, with user, password and database where needed.
+    /// `redis://`, `rediss://`, `redis-sentinel://`, `rediss-sentinel://` or `unix://`, with user,
+    /// password and database where needed.
     /// `None`: the node starts a private Redis of its own.
     pub url: Option<Secret<String>>,
     /// First part of every key and channel, so clusters can share one Redis.
@@ -28,6 +29,20 @@ pub struct Config {
     /// section `auth`.
     #[serde(skip)]
     pub revoked_for: Duration,
+    /// When a send is acknowledged; set from the setting `durability`.
+    #[serde(skip)]
+    pub durability: Durability,
+}
+
+/// When a send is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// As soon as Redis has it. A Redis that dies at that moment may take it along.
+    #[default]
+    Fast,
+    /// As soon as a second Redis or the disk has it.
+    Durable,
 }
 
 /// How much of each room's log is kept. Whatever bound is met first counts.
@@ -50,6 +65,7 @@ impl Default for Config {
             prefix: "parlance".to_owned(),
             history: History::default(),
             revoked_for: REVOKED_FOR,
+            durability: Durability::default(),
         }
     }
 }
@@ -105,7 +121,9 @@ mod tests {
         check("url = 'rediss://localhost'", "");
         check("url = 'unix:///run/redis.sock'", "");
         check("url = 'redis-cluster://a:6379'", "redis.url: a Redis cluster");
-        check("url = 'redis-sentinel://a:1?sentinelServiceName=x'", "redis.url: Sentinel");
+        check("url = 'redis-sentinel://u:p@a:1/2?sentinelServiceName=x&node=b:1'", "");
+        check("url = 'rediss-sentinel://a:1?sentinelServiceName=x&sentinelPassword=y'", "");
+        check("url = 'redis-sentinel://:hunter2@a:1'", "redis.url: names no service");
         check("url = 'http://:hunter2@x'", "redis.url: has to begin with redis://");
         check("url = 'redis://:hunter2@:x'", "redis.url: is no address");
         check("prefix = 'a{b}'", "redis.prefix");

@@ -19,15 +19,20 @@ use crate::domain::id::NodeLife;
 use crate::lifecycle::Lifecycle;
 use crate::store::beat::{Beat, Hearing, NoLife, Reported, UNHEARD_MAX};
 use crate::store::config::Config;
+use crate::store::confirm::Confirmation;
 use crate::store::keys::Keys;
 use crate::store::metrics::Metrics;
 use crate::store::publisher::{BYTES_WAITING_MAX, JOBS_WAITING_MAX, Publisher};
+use crate::store::sentinel::Sentinels;
 use crate::store::shard::Shard;
 use crate::store::subscriber::{Heard, Subscriber};
 use crate::store::{Arrivals, Health, Store, StoreError, client, reaper};
 
 /// Between attempts to reach a Redis that is not there yet.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// How a server begins to say that it does not take what it was shown.
+const REFUSALS: [&str; 3] = ["WRONGPASS", "NOAUTH", "NOPERM"];
 
 /// Oldest release of Redis whose scripts have flags.
 const VERSION_MIN: (u64, u64) = (7, 0);
@@ -58,6 +63,9 @@ async fn start(
 ) -> Result<Store, StoreError> {
     let commands = open(|| client::commands(address)).await?;
     check_server(&commands).await?;
+    let (sentinels, replicas) = agreed_sentinels(address).await?;
+    let confirmation =
+        Confirmation::choose(config.durability, address, &commands, replicas).await?;
     let publishing = open(|| client::commands(address)).await?;
     let subscribing = open(|| client::subscriber(address)).await?;
 
@@ -69,15 +77,7 @@ async fn start(
     let (retire_sender, retire) = oneshot::channel();
     let (deaf, stop) = (Arc::new(Notify::new()), CancellationToken::new());
     let stops_unless_connected = stop.clone().drop_guard();
-    let shard = Arc::new(Shard {
-        client: commands,
-        keys: Keys::new(&config.prefix),
-        life: life.clone(),
-        history: config.history,
-        revoked_for: config.revoked_for,
-        metrics: Metrics::register(),
-        stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
-    });
+    let shard = shard(config, commands, life.clone());
     let mut beat = Beat {
         shard: Arc::clone(&shard),
         name: Uuid::new_v4().to_string(),
@@ -92,6 +92,10 @@ async fn start(
     };
     first_life(&mut beat).await?;
 
+    if let Some(sentinels) = sentinels {
+        let clients = [shard.client.clone(), publishing.clone()];
+        lifecycle.spawn("store.sentinels", sentinels.run(clients, Arc::clone(&deaf), stop.clone()));
+    }
     let health = watch_health(lifecycle, heard, stop.clone());
     let subscriber = Subscriber {
         shard: Arc::clone(&shard),
@@ -102,14 +106,15 @@ async fn start(
         deaf,
         stop: stop.clone(),
     };
+    lifecycle.spawn("store.subscriber", subscriber.run());
     let publisher = Publisher {
         shard: Arc::clone(&shard),
         client: publishing.clone(),
+        confirmation,
         jobs,
         carried: None,
         stop: stop.clone(),
     };
-    lifecycle.spawn("store.subscriber", subscriber.run());
     lifecycle.spawn("store.publisher", publisher.run());
     lifecycle.spawn("store.reaper", reaper::run(Arc::clone(&shard), table.clone(), stop.clone()));
     lifecycle.spawn("store.beat", beat.run(publishing, retire, stop));
@@ -129,6 +134,18 @@ async fn start(
     })
 }
 
+fn shard(config: &Config, client: Client, life: watch::Receiver<NodeLife>) -> Arc<Shard> {
+    Arc::new(Shard {
+        client,
+        keys: Keys::new(&config.prefix),
+        life,
+        history: config.history,
+        revoked_for: config.revoked_for,
+        metrics: Metrics::register(),
+        stale: watch::Sender::new(NodeLife { index: 0, incarnation: 0 }),
+    })
+}
+
 async fn first_life(beat: &mut Beat) -> Result<(), StoreError> {
     while let Err(problem) = beat.register().await {
         match problem {
@@ -145,9 +162,13 @@ async fn open(build: impl Fn() -> Result<Client, Error>) -> Result<Client, Store
     loop {
         let client = build().map_err(|error| StoreError::refused(error.to_string()))?;
         let Err(error) = client.init().await else { return Ok(client) };
+        // Behind sentinels every failure is of one kind.
+        if REFUSALS.iter().any(|it| error.details().starts_with(it)) {
+            return Err(refuses(&error));
+        }
         match error.kind() {
             ErrorKind::Auth | ErrorKind::Config | ErrorKind::Url | ErrorKind::InvalidArgument => {
-                return Err(StoreError::refused(format!("redis refuses this node: {error}")));
+                return Err(refuses(&error));
             }
             ErrorKind::IO
             | ErrorKind::Routing
@@ -167,6 +188,22 @@ async fn open(build: impl Fn() -> Result<Client, Error>) -> Result<Client, Store
             }
         }
     }
+}
+
+/// The sentinels of the address, once they agree, and how many replicas have to confirm a batch.
+async fn agreed_sentinels(
+    address: &FredConfig,
+) -> Result<(Option<Sentinels>, watch::Receiver<u64>), StoreError> {
+    let (needed, replicas) = watch::channel(1);
+    let mut sentinels = Sentinels::of(address, needed).map_err(|it| refuses(&it))?;
+    if let Some(sentinels) = &mut sentinels {
+        sentinels.agree().await;
+    }
+    Ok((sentinels, replicas))
+}
+
+fn refuses(error: &Error) -> StoreError {
+    StoreError::refused(format!("redis refuses this node: {error}"))
 }
 
 /// Refuses a Redis on which promises would not hold.
@@ -193,16 +230,24 @@ async fn check_server(client: &Client) -> Result<(), StoreError> {
     }
 }
 
-async fn info(client: &Client, section: InfoKind) -> Result<String, StoreError> {
+pub(crate) async fn info(client: &Client, section: InfoKind) -> Result<String, StoreError> {
+    let needs = "INFO, which tells a restart or a promotion: allow it with ACL SETUSER … +info";
+    ask(needs, || client.info(Some(section.clone()))).await
+}
+
+/// Asks until Redis answers. `needs` names the command and the permission that cures a refusal.
+pub(crate) async fn ask<T, F>(needs: &str, command: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     loop {
-        let error: Error = match client.info(Some(section.clone())).await {
-            Ok(text) => return Ok(text),
+        let error = match command().await {
+            Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         if error.details().starts_with("NOPERM") {
             return Err(StoreError::refused(format!(
-                "this user of redis may not run INFO, which tells a restart or a promotion: allow \
-                 it with ACL SETUSER … +info ({error})"
+                "this user of redis may not run {needs} ({error})"
             )));
         }
         warn!(%error, "asking redis for its state failed; trying again");
@@ -210,7 +255,7 @@ async fn info(client: &Client, section: InfoKind) -> Result<String, StoreError> 
     }
 }
 
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 

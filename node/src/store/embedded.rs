@@ -19,6 +19,8 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+use crate::store::config::Durability;
+
 /// Longest path of a unix socket that every system takes.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 
@@ -109,7 +111,7 @@ impl EmbeddedRedis {
     ///
     /// # Errors
     /// The program is missing, another node uses the folder, or Redis did not come up.
-    pub async fn start(data_dir: &Path) -> Result<Self, StartError> {
+    pub async fn start(data_dir: &Path, durability: Durability) -> Result<Self, StartError> {
         let io = |error: io::Error| StartError::Io { folder: data_dir.to_owned(), error };
         let folder = std::path::absolute(data_dir.join("redis")).map_err(io)?;
         let socket = folder.join("redis.sock");
@@ -124,7 +126,7 @@ impl EmbeddedRedis {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
             Ok(()) | Err(_) => {}
         }
-        let shell = command(&folder, &socket, log).map_err(io)?.spawn().map_err(io)?;
+        let shell = command(&folder, &socket, durability, log).map_err(io)?.spawn().map_err(io)?;
         let mut redis = Self { shell, socket };
         redis.answers(&log_path).await?;
         info!(redis.socket = %redis.socket.display(), "private redis is ready");
@@ -187,12 +189,16 @@ async fn claim(log: &Path, folder: &Path) -> Result<File, StartError> {
     Ok(file)
 }
 
-fn command(folder: &Path, socket: &Path, log: File) -> io::Result<Command> {
+fn command(folder: &Path, socket: &Path, durability: Durability, log: File) -> io::Result<Command> {
+    let fsync = match durability {
+        Durability::Fast => "everysec",
+        Durability::Durable => "always",
+    };
     let mut command = Command::new("sh");
     command.args(["-c", WATCHDOG, "parlance-redis", "redis-server"]);
     command.args(["--port", "0", "--unixsocketperm", "700", "--daemonize", "no"]);
     command.arg("--unixsocket").arg(socket).arg("--dir").arg(folder);
-    command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
+    command.args(["--appendonly", "yes", "--appendfsync", fsync, "--save", ""]);
     // A log that loses entries silently is worse than one that refuses them.
     command.args(["--maxmemory-policy", "noeviction"]);
     command.args(["--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]);
@@ -258,7 +264,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_there_after_a_restart() {
         let folder = TempDir::new().unwrap();
-        let redis = EmbeddedRedis::start(folder.path()).await.unwrap();
+        let redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
         assert!(ask(&redis, "SET k v").await.starts_with("+OK"));
         let policy = ask(&redis, "CONFIG GET maxmemory-policy").await;
         assert!(policy.contains("noeviction"), "{policy}");
@@ -268,19 +274,31 @@ mod tests {
         redis.stop().await;
         assert!(test_kill_process(pid).is_err(), "redis outlived stop()");
 
-        let redis = EmbeddedRedis::start(folder.path()).await.unwrap();
+        let redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
         assert!(ask(&redis, "GET k").await.contains('v'));
         redis.stop().await;
     }
 
     #[tokio::test]
+    async fn the_disk_is_waited_for_where_that_is_asked() {
+        for (durability, fsync) in [(Durability::Fast, "everysec"), (Durability::Durable, "always")]
+        {
+            let folder = TempDir::new().unwrap();
+            let redis = EmbeddedRedis::start(folder.path(), durability).await.unwrap();
+            let setting = ask(&redis, "CONFIG GET appendfsync").await;
+            assert!(setting.contains(fsync), "{setting}");
+            redis.stop().await;
+        }
+    }
+
+    #[tokio::test]
     async fn redis_ends_when_its_node_lets_go_without_a_word() {
         let folder = TempDir::new().unwrap();
-        let redis = EmbeddedRedis::start(folder.path()).await.unwrap();
+        let redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
         let pid = pid_of(&redis).await;
         drop(redis); // what the system does to the pipe when a node is killed
         // The next start waits for the old life to let go of the folder, its socket included.
-        let redis = EmbeddedRedis::start(folder.path()).await.unwrap();
+        let redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
         until_gone(pid).await;
         redis.stop().await;
     }
@@ -288,18 +306,18 @@ mod tests {
     #[tokio::test]
     async fn a_redis_that_died_leaves_nothing_in_the_way() {
         let folder = TempDir::new().unwrap();
-        let mut redis = EmbeddedRedis::start(folder.path()).await.unwrap();
+        let mut redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
         kill_process(pid_of(&redis).await, Signal::KILL).unwrap();
         timeout(Duration::from_secs(10), redis.shell.wait()).await.unwrap().unwrap();
         assert!(redis.socket.exists());
-        EmbeddedRedis::start(folder.path()).await.unwrap().stop().await;
+        EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap().stop().await;
     }
 
     #[tokio::test]
     async fn the_address_leads_to_the_socket_whatever_the_folder_is_called() {
         let folder = TempDir::new().unwrap();
         let odd = folder.path().join("my data? 100%20 é#");
-        let redis = EmbeddedRedis::start(&odd).await.unwrap();
+        let redis = EmbeddedRedis::start(&odd, Durability::Fast).await.unwrap();
         let config = client::parse_url(&Secret::new(redis.url())).unwrap();
         assert_eq!(config.server, ServerConfig::new_unix_socket(&redis.socket));
         redis.stop().await;
@@ -308,9 +326,9 @@ mod tests {
     #[tokio::test]
     async fn a_folder_has_one_node() {
         let folder = TempDir::new().unwrap();
-        let redis = EmbeddedRedis::start(folder.path()).await.unwrap();
+        let redis = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap();
         tokio::time::pause(); // the wait for the lock is fifteen seconds
-        let second = EmbeddedRedis::start(folder.path()).await;
+        let second = EmbeddedRedis::start(folder.path(), Durability::Fast).await;
         assert!(matches!(second, Err(StartError::InUse(_))), "{second:?}");
         tokio::time::resume();
         redis.stop().await;
@@ -320,13 +338,13 @@ mod tests {
     async fn a_start_that_cannot_work_says_why() {
         let folder = TempDir::new().unwrap();
         let long = folder.path().join("x".repeat(100));
-        let error = EmbeddedRedis::start(&long).await.unwrap_err();
+        let error = EmbeddedRedis::start(&long, Durability::Fast).await.unwrap_err();
         assert!(matches!(error, StartError::PathTooLong(_)), "{error}");
 
         fs::create_dir_all(folder.path().join("redis/appendonlydir")).unwrap();
         let broken = folder.path().join("redis/appendonlydir/appendonly.aof.manifest");
         fs::write(broken, "nonsense\n").unwrap();
-        let error = EmbeddedRedis::start(folder.path()).await.unwrap_err();
+        let error = EmbeddedRedis::start(folder.path(), Durability::Fast).await.unwrap_err();
         assert!(matches!(&error, StartError::Ended(log) if log.contains("AOF")), "{error}");
     }
 }

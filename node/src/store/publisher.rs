@@ -21,6 +21,7 @@ use crate::domain::refusal::{Outcome, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 use crate::domain::trace::TraceParent;
+use crate::store::confirm::{Confirmation, Stored};
 use crate::store::keys::Half;
 use crate::store::script::{DENY_OOM, FENCE, Failure, Input, PRELUDE, Script};
 use crate::store::shard::Shard;
@@ -145,6 +146,7 @@ pub(crate) struct Publisher {
     pub(crate) shard: Arc<Shard>,
     /// A client that nothing else uses.
     pub(crate) client: Client,
+    pub(crate) confirmation: Confirmation,
     pub(crate) jobs: mpsc::Receiver<Job>,
     /// Did not fit into the last batch.
     pub(crate) carried: Option<Job>,
@@ -197,9 +199,8 @@ impl Publisher {
             batch.retain(|job| now < job.deadline);
             let Some(deadline) = batch.iter().map(|job| job.deadline).max() else { return };
             let present = *life.borrow_and_update();
-            let input = self.input(present, &batch);
             let spans = trace(&batch);
-            let answer = PUBLISH.once::<Vec<Answer>>(&self.client, &input).await;
+            let answer = self.attempt(present, &batch, deadline).await;
             end(spans, answer.as_ref().err());
             match answer {
                 Ok(answers) => return settle(batch, answers),
@@ -225,6 +226,22 @@ impl Publisher {
                 }
             }
         }
+    }
+
+    /// Publishes a batch once. What somebody waits for is answered when it is confirmed.
+    async fn attempt(
+        &self,
+        life: NodeLife,
+        batch: &[Job],
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        let input = self.input(life, batch);
+        let (generation, answers) = PUBLISH.once(&self.client, &input).await?;
+        if batch.iter().any(|job| job.answer.is_some()) {
+            let batch = Stored { generation, deadline };
+            self.confirmation.of_batch(&self.shard, &self.client, batch).await?;
+        }
+        Ok(answers)
     }
 
     fn input(&self, life: NodeLife, batch: &[Job]) -> Input {

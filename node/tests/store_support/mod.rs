@@ -1,6 +1,8 @@
 //! A Redis of the test's own, and nodes' stores in front of it.
 
+pub(crate) mod load;
 pub(crate) mod proxy;
+pub(crate) mod replicated;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

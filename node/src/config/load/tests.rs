@@ -183,7 +183,7 @@ fn all_mistakes_are_told_at_once_with_their_place_and_cure() {
     rooms.policy (parlance.toml): has to be one of members, open
     trusted_proxies (environment variable PARLANCE_TRUSTED_PROXIES): has to be networks, like 10.0.0.0/8
     redis.prefix (parlance.toml): has to be 1 to 64 letters, digits and - _ .
-    redis.url (parlance.toml): has to begin with redis://, rediss:// or unix://
+    redis.url (parlance.toml): has to begin with redis://, redis-sentinel:// or unix://
     history.days (parlance.toml): has to be 1 to 36500
     auth.jwt_secret: tokens cannot be checked without a key: set auth.jwt_secret (environment: PARLANCE_AUTH__JWT_SECRET or JWT_SECRET), auth.public_key_file, auth.jwks_url or auth.issuers
     drain.notice_seconds: is part of drain.seconds, so at most 1
