@@ -20,23 +20,8 @@ use crate::dialect::venue::Venues;
 use crate::dialect::word::Word;
 use crate::dialect::words::Style;
 use crate::dialect::{Audience, ClientEvent, Dialect, Rates, Spelling, Terms, Utterance};
+use crate::domain::refusal::CODES;
 use crate::domain::view::Wanted;
-
-/// The core's codes, as [`crate::domain::refusal::Refusal::code`] gives them.
-pub(super) const CODES: [&str; 12] = [
-    "AUTH_REQUIRED",
-    "ACCESS_DENIED",
-    "ROOM_NOT_FOUND",
-    "NOT_A_MEMBER",
-    "ROOM_INACTIVE",
-    "INVALID_DATA",
-    "USER_NOT_FOUND",
-    "RATE_LIMIT_EXCEEDED",
-    "UNKNOWN_EVENT",
-    "STORAGE_FULL",
-    "BUSY",
-    "SERVER_ERROR",
-];
 
 /// Names that Socket.IO keeps for itself: its libraries throw when an application uses one.
 const RESERVED: [&str; 6] =

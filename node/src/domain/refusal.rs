@@ -23,6 +23,22 @@ impl Outcome {
     }
 }
 
+/// The codes of all refusals, as [`Refusal::code`] gives them.
+pub const CODES: [&str; 12] = [
+    "AUTH_REQUIRED",
+    "ACCESS_DENIED",
+    "ROOM_NOT_FOUND",
+    "NOT_A_MEMBER",
+    "ROOM_INACTIVE",
+    "INVALID_DATA",
+    "USER_NOT_FOUND",
+    "RATE_LIMIT_EXCEEDED",
+    "UNKNOWN_EVENT",
+    "STORAGE_FULL",
+    "BUSY",
+    "SERVER_ERROR",
+];
+
 /// Why a command was not carried out. Codes are the core's; a dialect may spell them otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -58,10 +58,16 @@ class Process {
   }
 }
 
+/** Test files are processes that run side by side: each draws ports from a range of its own. */
+const FIRST_PORT = 10_000 + (process.pid % 30) * 300;
+const portsGiven = new Set();
+
 /** A port on this machine below those that the kernel gives to outgoing connections. */
 export async function freePort() {
   for (;;) {
-    const port = randomInt(10_000, 19_000);
+    const port = randomInt(FIRST_PORT, FIRST_PORT + 300);
+    if (portsGiven.has(port)) continue;
+    portsGiven.add(port);
     const free = await new Promise((done) => {
       const server = createServer().once("error", () => done(false));
       server.listen(port, "127.0.0.1", () => server.close(() => done(true)));

@@ -1,10 +1,10 @@
 //! `docs/dialects.md` says what the code does.
 
-use crate::dialect::compile::CODES;
 use crate::dialect::deed::{Asked, Deed};
 use crate::dialect::occasion::Occasion;
 use crate::dialect::tests::compiled;
 use crate::dialect::word::Word;
+use crate::domain::refusal::CODES;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
 

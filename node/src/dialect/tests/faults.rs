@@ -3,9 +3,9 @@
 use std::fs;
 
 use crate::dialect::Dialects;
-use crate::dialect::compile::CODES;
 use crate::dialect::source::Source;
 use crate::dialect::tests::source;
+use crate::domain::refusal::CODES;
 
 /// A right file to which tests add what is wrong; it ends with line 2.
 const RIGHT: &str = r#"namespaces = "/"

@@ -1,4 +1,4 @@
-//! Every key has one shape, and a row in the documentation.
+//! Where keys lie, and that the documentation knows them all.
 
 use std::collections::BTreeSet;
 
