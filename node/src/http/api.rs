@@ -27,13 +27,14 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
-use axum::routing::{MethodFilter, get, on};
+use axum::routing::{MethodFilter, any, get, on};
 use axum::{Json, Router};
 
 use crate::blobs::Blobs;
 use crate::chat::Chat;
 use crate::http::api::key::Keys;
 use crate::http::api::operation::Operation;
+use crate::http::api::problem::Problem;
 pub(super) use crate::http::api::problem::status_of;
 use crate::http::api::serve::{Gate, serve};
 use crate::http::body::Bodies;
@@ -91,5 +92,10 @@ pub fn routes(config: &config::Config, (parts, bodies): (&PartsLater, &Bodies)) 
         };
         router = router.route(path, on(filter, handler));
     }
-    router
+    // Whatever else is asked below the API's path is answered no in its shape.
+    router.route("/v1/{*path}", any(no_such_thing)).method_not_allowed_fallback(no_such_thing)
+}
+
+async fn no_such_thing() -> Problem {
+    Problem::missing("NOT_FOUND", "there is no such operation")
 }

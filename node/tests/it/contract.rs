@@ -248,6 +248,21 @@ async fn every_operation_answers_as_it_is_described() {
 }
 
 #[tokio::test]
+async fn what_is_no_operation_is_refused_in_the_same_shape() {
+    let cluster = Plan::nodes(1).with_api().start().await;
+    let api = cluster.api(0);
+    for (method, path) in [
+        ("GET", "/v1/nothing"),
+        ("POST", "/v1/rooms/r/nothing/at/all"),
+        ("PUT", "/v1/rooms"),
+        ("DELETE", "/v1/stats"),
+    ] {
+        let no = api.no(method, path, Value::Null).await;
+        assert_eq!(no, (404, "NOT_FOUND".to_owned()), "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_key_there_is_no_server_api() {
     let cluster = Plan::nodes(1).start().await;
     let (status, _) = cluster.api(0).send(("GET", "/v1/rooms"), &[], String::new()).await;

@@ -50,20 +50,19 @@ async fn a_kept_yes_counts_until_the_application_changes_the_room_on_every_node(
     for ann in &mut anns {
         comes_in(ann).await;
     }
-    api.ok("PATCH", "/v1/rooms/r", json!({ "metadata": { "plan": "gold" } })).await;
-    for ann in &mut anns {
-        is_kept_out(ann).await;
-    }
-
-    // The same with who belongs to it: also where it is about somebody else.
-    application.says(true);
-    for ann in &mut anns {
-        comes_in(ann).await;
-    }
-    application.says(false);
-    api.ok("PUT", "/v1/rooms/r/members/bob", json!({ "role": "member" })).await;
-    for ann in &mut anns {
-        is_kept_out(ann).await;
+    // Also who belongs to it, and also where that is about somebody else.
+    let metadata = ("PATCH", "/v1/rooms/r", json!({ "metadata": { "plan": "gold" } }));
+    let member = ("PUT", "/v1/rooms/r/members/bob", json!({ "role": "member" }));
+    for (method, path, body) in [metadata, member] {
+        application.says(true);
+        for ann in &mut anns {
+            comes_in(ann).await;
+        }
+        application.says(false);
+        api.ok(method, path, body).await;
+        for ann in &mut anns {
+            is_kept_out(ann).await;
+        }
     }
 
     // And with the user's tokens.
