@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cluster::fault::Fault;
-use crate::cluster::redis::Fsync;
+use crate::cluster::redis::{Fsync, Kind};
 use crate::dialect::{Dialect, Resume};
 use crate::scenario::{Load, Scenario};
 use crate::wire::target::Target;
@@ -39,6 +39,12 @@ pub(crate) struct Cluster {
     /// The node's binary [default: `parlance` beside this program, else on the search path]
     #[arg(long)]
     pub(crate) parlance: Option<PathBuf>,
+    /// What Redis the nodes share
+    #[arg(long, value_enum, default_value = "single")]
+    pub(crate) redis: Kind,
+    /// Nodes acknowledge what a replica, or the disk, has as well
+    #[arg(long)]
+    pub(crate) durable: bool,
     /// How often Redis writes to the disk
     #[arg(long, value_enum, default_value = "always")]
     pub(crate) fsync: Fsync,

@@ -4,6 +4,7 @@ pub(crate) mod cut;
 pub(crate) mod fault;
 pub(crate) mod launched;
 pub(crate) mod redis;
+mod sentinel;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::cluster::cut::Wire;
 use crate::cluster::launched::{LaunchError, Launched, Recipe, free_address, is_ok, ready};
-use crate::cluster::redis::Fsync;
+use crate::cluster::redis::{Fsync, Kind};
 use crate::run::Watched;
 use crate::wire::target::Target;
 
@@ -31,6 +32,9 @@ pub(crate) struct Wanted {
     pub(crate) nodes: usize,
     /// The node's binary.
     pub(crate) parlance: PathBuf,
+    pub(crate) redis: Kind,
+    /// Nodes acknowledge what a replica, or the disk, has as well.
+    pub(crate) is_durable: bool,
     pub(crate) fsync: Fsync,
     pub(crate) is_behind_haproxy: bool,
 }
@@ -38,12 +42,21 @@ pub(crate) struct Wanted {
 /// A running cluster. Dropping it kills every process of it and removes its files.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    redis: Launched,
-    redis_address: SocketAddr,
+    /// The primary is one of them.
+    redis: Vec<Server>,
+    /// None where there is one Redis alone.
+    sentinels: Vec<Server>,
     nodes: Vec<Node>,
     haproxy: Option<(Launched, SocketAddr)>,
     watched: Watched,
     folder: TempDir,
+}
+
+/// Something that speaks Redis' protocol.
+#[derive(Debug)]
+struct Server {
+    process: Launched,
+    address: SocketAddr,
 }
 
 #[derive(Debug)]
@@ -61,11 +74,13 @@ impl Cluster {
     /// Starts everything and waits until it is ready. The nodes' processes are watched.
     pub(crate) async fn start(wanted: &Wanted, watched: Watched) -> Result<Self, LaunchError> {
         let folder = TempDir::with_prefix("parlance-loadtest-")?;
-        let redis_address = free_address().await?;
-        let redis = Launched::start(redis::recipe(redis_address, folder.path(), wanted.fsync))?;
-        let nodes = Vec::new();
-        let mut cluster = Self { redis, redis_address, nodes, haproxy: None, watched, folder };
-        cluster.redis_ready().await?;
+        let (redis, sentinels, nodes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cluster = Self { redis, sentinels, nodes, haproxy: None, watched, folder };
+        cluster.start_redis(wanted.fsync, None).await?;
+        match wanted.redis {
+            Kind::Single => (),
+            Kind::Sentinel => cluster.watch_redis(wanted.fsync).await?,
+        }
         for index in 0..wanted.nodes {
             let node = cluster.start_node(index, wanted).await?;
             cluster.nodes.push(node);
@@ -96,11 +111,17 @@ impl Cluster {
 
     async fn start_node(&self, index: usize, wanted: &Wanted) -> Result<Node, LaunchError> {
         let (public, internal) = (free_address().await?, free_address().await?);
-        let wire = Wire::lay(self.redis_address).await?;
+        let wire = Wire::lay(self.redis[0].address).await?;
+        let redis_url = match wanted.redis {
+            Kind::Single => format!("redis://{}", wire.address),
+            Kind::Sentinel => self.sentinel_url(),
+        };
+        let durability = if wanted.is_durable { "durable" } else { "fast" };
         let settings = [
             ("LISTEN", public.to_string()),
             ("INTERNAL_LISTEN", internal.to_string()),
-            ("REDIS__URL", format!("redis://{}", wire.address)),
+            ("REDIS__URL", redis_url),
+            ("DURABILITY", durability.to_owned()),
             ("REDIS__PREFIX", "loadtest".to_owned()),
             ("AUTH__JWT_SECRET", SECRET.to_owned()),
             ("ROOMS__POLICY", "open".to_owned()),
@@ -130,9 +151,27 @@ impl Cluster {
         ready(&node.process, || is_ok(node.internal, "/readyz")).await
     }
 
-    async fn redis_ready(&self) -> Result<Duration, LaunchError> {
-        let address = self.redis_address;
-        ready(&self.redis, || redis::is_ready(address)).await
+    /// Starts one more Redis and waits until it serves. It follows that one, if it is named.
+    async fn start_redis(
+        &mut self,
+        fsync: Fsync,
+        primary: Option<SocketAddr>,
+    ) -> Result<(), LaunchError> {
+        let (name, address) = (format!("redis{}", self.redis.len()), free_address().await?);
+        std::fs::create_dir(self.folder.path().join(&name))?;
+        let mut recipe = redis::recipe(name, address, self.folder.path(), fsync);
+        if let Some(primary) = primary {
+            let words = ["--replicaof".to_owned(), primary.ip().to_string()];
+            recipe.arguments.extend(words.into_iter().chain([primary.port().to_string()]));
+        }
+        self.redis.push(Server { process: Launched::start(recipe)?, address });
+        self.redis_ready(self.redis.len() - 1).await?;
+        Ok(())
+    }
+
+    async fn redis_ready(&self, server: usize) -> Result<Duration, LaunchError> {
+        let Server { process, address } = &self.redis[server];
+        ready(process, || redis::is_ready(*address)).await
     }
 
     async fn start_haproxy(&mut self) -> Result<(), LaunchError> {

@@ -125,9 +125,14 @@ async fn against_cluster(
     let kind = Wanted {
         nodes: usize::from(wanted.nodes),
         parlance: wanted.parlance.unwrap_or_else(|| beside("parlance")),
+        redis: wanted.redis,
+        is_durable: wanted.durable,
         fsync: wanted.fsync,
         is_behind_haproxy: wanted.haproxy,
     };
+    if let Some(fault) = wanted.faults.iter().find(|it| !it.is_possible(wanted.redis)) {
+        return Err(format!("{fault:?} is not possible with this kind of Redis"));
+    }
     let cluster = tokio::select! {
         () = interrupt.cancelled() => return Err("interrupted before the start".to_owned()),
         started = Cluster::start(&kind, Arc::clone(&watched)) => started,

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::cut::Flow;
 use crate::cluster::launched::{LaunchError, Launched, clock_offset};
-use crate::cluster::redis::{Answer, ask, info, order};
-use crate::cluster::{Cluster, Shared};
+use crate::cluster::redis::{Answer, Kind, ask, info, order};
+use crate::cluster::{Cluster, Server, Shared};
 use crate::run::Mark;
 
 /// A fault. Each is over, and healed, before the next begins.
@@ -37,6 +37,10 @@ pub(crate) enum Fault {
     SleepRedis,
     /// Redis writes all that it has to its disk and reads it again
     ReloadRedis,
+    /// Sentinel makes another Redis the primary though the present one lives
+    FailOver,
+    /// The primary is killed, and started again when Sentinel has made another one
+    KillPrimary,
     /// Redis closes the connections that hear publications
     KillPubsub,
     /// Redis has no memory left for a while
@@ -47,6 +51,31 @@ pub(crate) enum Fault {
     PartitionToRedis,
     /// Nothing passes from Redis to one node for a while
     PartitionToNode,
+}
+
+impl Fault {
+    /// Whether it can be done to a cluster with such a Redis. Behind Sentinel nodes ask for the
+    /// primary's own address, so nothing between them can be cut.
+    pub(crate) fn is_possible(self, redis: Kind) -> bool {
+        match self {
+            Self::FailOver | Self::KillPrimary => redis == Kind::Sentinel,
+            Self::Partition | Self::PartitionToRedis | Self::PartitionToNode => {
+                redis == Kind::Single
+            }
+            Self::KillNode
+            | Self::StopNode
+            | Self::DrainNode
+            | Self::KillDrainingNode
+            | Self::KillAllNodes
+            | Self::SkewClock
+            | Self::KillRedis
+            | Self::PauseRedis
+            | Self::SleepRedis
+            | Self::ReloadRedis
+            | Self::KillPubsub
+            | Self::FillMemory => true,
+        }
+    }
 }
 
 /// A node under load takes at least so long to end by itself.
@@ -106,7 +135,7 @@ pub(crate) async fn inject(cluster: Shared, course: Course) -> Vec<Mark> {
 }
 
 /// What was done, and what shows it.
-type Acted = (String, Option<String>);
+pub(super) type Acted = (String, Option<String>);
 
 impl Cluster {
     async fn inject(
@@ -126,6 +155,8 @@ impl Cluster {
             Fault::PauseRedis => self.pause_redis(lasting).await,
             Fault::SleepRedis => self.sleep_redis(lasting).await,
             Fault::ReloadRedis => self.reload_redis().await,
+            Fault::FailOver => self.fail_over().await,
+            Fault::KillPrimary => self.kill_primary().await,
             Fault::KillPubsub => self.kill_pubsub().await,
             Fault::FillMemory => self.fill_memory(lasting).await,
             Fault::Partition => {
@@ -227,20 +258,24 @@ impl Cluster {
     }
 
     async fn kill_redis(&mut self) -> Result<Acted, LaunchError> {
-        let before = info(self.redis_address, "run_id").await?;
-        self.redis.kill().await?;
-        self.redis.restart()?;
-        self.redis_ready().await?;
-        let after = info(self.redis_address, "run_id").await?;
+        let server = self.primary().await?;
+        let Server { process, address } = &mut self.redis[server];
+        let address = *address;
+        let before = info(address, "run_id").await?;
+        process.kill().await?;
+        process.restart()?;
+        self.redis_ready(server).await?;
+        let after = info(address, "run_id").await?;
         let proof = (before != after).then(|| format!("run_id {before:.8} became {after:.8}"));
         Ok(("Redis killed and started again".to_owned(), proof))
     }
 
     async fn pause_redis(&self, lasting: Duration) -> Result<Acted, LaunchError> {
         let millis = lasting.as_millis().to_string();
-        order(self.redis_address, &["CLIENT", "PAUSE", &millis, "ALL"]).await?;
+        let address = self.primary_address().await?;
+        order(address, &["CLIENT", "PAUSE", &millis, "ALL"]).await?;
         let began = Instant::now();
-        ask(self.redis_address, &["PING"]).await?;
+        ask(address, &["PING"]).await?;
         let waited = began.elapsed();
         let proof = (lasting.mul_f64(0.8) <= waited)
             .then(|| format!("a PING took {} ms", waited.as_millis()));
@@ -248,23 +283,26 @@ impl Cluster {
     }
 
     async fn sleep_redis(&self, lasting: Duration) -> Result<Acted, LaunchError> {
+        let address = self.primary_address().await?;
         let began = Instant::now();
-        order(self.redis_address, &["DEBUG", "SLEEP", &lasting.as_secs().to_string()]).await?;
+        order(address, &["DEBUG", "SLEEP", &lasting.as_secs().to_string()]).await?;
         let slept = began.elapsed();
         let proof = (lasting <= slept).then(|| format!("its answer took {} ms", slept.as_millis()));
         Ok((format!("Redis asleep for {} s", lasting.as_secs()), proof))
     }
 
     async fn reload_redis(&self) -> Result<Acted, LaunchError> {
-        let before = info(self.redis_address, "rdb_last_save_time").await?;
-        order(self.redis_address, &["DEBUG", "RELOAD"]).await?;
-        let after = info(self.redis_address, "rdb_last_save_time").await?;
+        let address = self.primary_address().await?;
+        let before = info(address, "rdb_last_save_time").await?;
+        order(address, &["DEBUG", "RELOAD"]).await?;
+        let after = info(address, "rdb_last_save_time").await?;
         let proof = (before != after).then(|| format!("saved at {after}, before that at {before}"));
         Ok(("Redis saved and loaded its data".to_owned(), proof))
     }
 
     async fn kill_pubsub(&self) -> Result<Acted, LaunchError> {
-        let killed = ask(self.redis_address, &["CLIENT", "KILL", "TYPE", "pubsub"]).await?;
+        let address = self.primary_address().await?;
+        let killed = ask(address, &["CLIENT", "KILL", "TYPE", "pubsub"]).await?;
         let proof = match killed {
             Answer::Number(count @ 1..) => Some(format!("{count} connections closed")),
             Answer::Number(_) | Answer::Text(_) | Answer::Error(_) => None,
@@ -273,7 +311,7 @@ impl Cluster {
     }
 
     async fn fill_memory(&self, lasting: Duration) -> Result<Acted, LaunchError> {
-        let address = self.redis_address;
+        let address = self.primary_address().await?;
         order(address, &["CONFIG", "SET", "maxmemory", "1"]).await?;
         sleep(lasting).await;
         let refused = ask(address, &["SET", "loadtest:probe", "1"]).await;

@@ -10,6 +10,15 @@ use tokio::time::timeout;
 
 use crate::cluster::launched::{LaunchError, Recipe};
 
+/// How many servers there are, and who watches them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// One
+    Single,
+    /// A primary and two replicas behind three sentinels
+    Sentinel,
+}
+
 /// How often Redis writes its log to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Fsync {
@@ -34,10 +43,10 @@ const ASK_MAX: Duration = Duration::from_secs(60);
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// How to start one.
-pub(crate) fn recipe(address: SocketAddr, folder: &Path, fsync: Fsync) -> Recipe {
+/// How to start one; what it keeps lies in a folder of its name, which is there already.
+pub(crate) fn recipe(name: String, address: SocketAddr, folder: &Path, fsync: Fsync) -> Recipe {
     let port = address.port().to_string();
-    let folder_name = folder.display().to_string();
+    let folder_name = folder.join(&name).display().to_string();
     let arguments = [
         ["--port", &port],
         ["--bind", "127.0.0.1"],
@@ -49,7 +58,7 @@ pub(crate) fn recipe(address: SocketAddr, folder: &Path, fsync: Fsync) -> Recipe
         ["--enable-debug-command", "local"],
     ];
     Recipe {
-        name: "redis".to_owned(),
+        name,
         program: "redis-server".into(),
         arguments: arguments.concat().into_iter().map(str::to_owned).collect(),
         environment: Vec::new(),

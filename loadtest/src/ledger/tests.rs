@@ -57,7 +57,7 @@ fn diverged() {
     check(|it| add(it, 0, 20, acked(5, 7)), &[Class::Diverged]);
     check(
         |it| replace(it, 1, &heard(4), What::Heard { mid: 4, room: 0, id: 9 }),
-        &[Class::Diverged],
+        &[Class::Diverged, Class::Skip],
     );
     // Nobody promised it, somebody heard it, and the log does not know it.
     check(
@@ -67,6 +67,27 @@ fn diverged() {
         },
         &[Class::Diverged],
     );
+}
+
+#[test]
+fn what_a_failover_took_back_is_said_by_a_reset() {
+    let taken = What::Heard { mid: 4, room: 0, id: 9 };
+    let at = |it: &Evidence| {
+        let events = it.histories[1].events.iter();
+        events.filter(|it| it.what == heard(4)).map(|it| it.at_us / SECOND).next().unwrap()
+    };
+    // Told twice, because it was sent again: once before the reset and once behind it.
+    let plant = |it: &mut Evidence| {
+        let at = at(it);
+        replace(it, 1, &heard(4), taken.clone());
+        add(it, 1, at, What::Reset(Box::new(again(4))));
+        add(it, 1, at, heard(4));
+    };
+    check(plant, &[]);
+}
+
+fn again(seq: u64) -> Joined {
+    Joined { room: 0, position: position(seq), missed: 0, resumed: false }
 }
 
 #[test]

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use parlance::gateway::config::Config;
+use tokio::time::{Instant, sleep};
+
 use crate::raw::{LANES, Lane, RawClient, open_polling, request, status};
-use crate::server::Server;
+use crate::server::{Server, echo};
 
 const MIB: usize = 1024 * 1024;
+
+/// Time for a busy machine to read what fills a node.
+const FULL_WITHIN: Duration = Duration::from_secs(180);
 
 fn large(name: &str, bytes: usize) -> String {
     format!(r#"42/conversation,7["{name}","{}"]"#, "x".repeat(bytes))
@@ -67,7 +73,9 @@ async fn posts_may_be_as_large() {
 
 #[tokio::test]
 async fn a_node_that_is_full_of_uploads_says_so_and_takes_the_next_one() {
-    let server = Server::echo().await;
+    // They answer no ping, however long it takes to read all of their bytes.
+    let patient = |config: &mut Config| config.heartbeat.interval_ms = 600_000.try_into().unwrap();
+    let server = Server::start(patient, echo).await;
     let mut slow = Vec::new();
     for _ in 0..4 {
         let mut client = RawClient::connect(Lane::Lean, &server.address).await;
@@ -78,14 +86,17 @@ async fn a_node_that_is_full_of_uploads_says_so_and_takes_the_next_one() {
     }
     let mut client = RawClient::connect(Lane::Lean, &server.address).await;
     client.next().await.unwrap();
+    let (full, deadline) = (r#"43/conversation,7["BUSY"]"#, Instant::now() + FULL_WITHIN);
     loop {
         client.send(&large("files", 8 * MIB)).await;
         let answer = client.next().await.unwrap();
-        if answer == r#"43/conversation,7["BUSY"]"# {
+        if answer == full {
             break;
         }
-        // The others' bytes are not all read yet.
+        // The others' bytes are not all read yet: this is the thread that reads them, too.
         assert_eq!(answer, TAKEN_8_MIB);
+        assert!(Instant::now() < deadline, "the node never gets full");
+        sleep(Duration::from_millis(300)).await;
     }
     client.send(r#"42/conversation,8["small"]"#).await;
     assert_eq!(client.next().await.unwrap(), r#"43/conversation,8[["small"]]"#);
